@@ -1,0 +1,1 @@
+"""Facts about models, formats and hardware: loading, checking, searching."""

@@ -1,0 +1,84 @@
+"""Constants that the estimator is given, never holds: formats, runtimes, each value with its source."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """One refittable value. `error` is the relative half-width of its band; `basis` as in terms."""
+
+    value: float
+    unit: str = ""
+    basis: str = "assumed"
+    source: str = ""
+    error: float = 0.0
+    n: int = 0
+    """How many measured rows stand behind a fitted value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A way of storing weights: a GGUF file type or a server format.
+
+    `kind` is "gguf", "server" or "custom"; `bits_per_weight` is nominal, of the quantized tensors;
+    `runtimes` are the engines that load it; `rule` holds the numbers that a server format's arithmetic needs
+    (bits, group, …).
+    """
+
+    id: str
+    label: str
+    kind: str
+    bits_per_weight: float
+    runtimes: tuple[str, ...]
+    base_type: str = ""
+    rule: Mapping[str, float | str | bool] = field(default_factory=dict)
+    quality: tuple[tuple[str, str, str], ...] = ()
+    """(measure, value with unit, model it was measured on and source): evidence, never a percentage of ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeFacts:
+    """Constants of one runtime, by dotted name: `reserve.cuda`, `speed.cuda-ada.eta` …"""
+
+    id: str
+    label: str
+    version: str
+    constants: Mapping[str, Constant]
+
+    def get(self, *names: str) -> Constant:
+        """The first of the dotted names that is known: most special first. Raises KeyError with all of them."""
+        for name in names:
+            if name in self.constants:
+                return self.constants[name]
+        raise KeyError(f"{self.id}: none of {', '.join(names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A fit class: what a process reaches on its reference card, and the nominal size for the page's rule."""
+
+    id: str
+    label: str
+    glyph: str
+    ascii_glyph: str
+    usable_bytes: int | None
+    nominal_bytes: int | None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All constants in one place; built by the catalogue, handed to the estimator."""
+
+    formats: Mapping[str, Format]
+    runtimes: Mapping[str, RuntimeFacts]
+    tiers: tuple[Tier, ...]
+
+    def tier_of(self, total_bytes: int, *, nominal: bool = False) -> Tier:
+        """The first tier that holds the bytes (the last has no limit)."""
+        for tier in self.tiers:
+            limit = tier.nominal_bytes if nominal else tier.usable_bytes
+            if limit is None or total_bytes <= limit:
+                return tier
+        return self.tiers[-1]

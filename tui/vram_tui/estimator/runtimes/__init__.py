@@ -1,0 +1,1 @@
+"""One module per inference engine: what it allocates, when and where."""

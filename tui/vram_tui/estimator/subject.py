@@ -1,0 +1,47 @@
+"""What `compile` needs of a model: its profile and its weights per format, folded here or read precomputed."""
+
+from functools import cached_property, lru_cache
+from typing import Protocol
+
+from vram_tui.estimator.facts import Facts
+from vram_tui.estimator.memory import Weights
+from vram_tui.estimator.model import Model
+from vram_tui.estimator.profile import Profile, profile
+from vram_tui.estimator.weights import weigh
+
+
+class Subject(Protocol):
+    """A model as the estimator meets it. The catalogue hands out precomputed ones, importers fold theirs here."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def profile(self) -> Profile: ...
+
+    @property
+    def model(self) -> Model: ...
+
+    def weights(self, quant: str, imatrix: bool = True, mtp: bool = False) -> Weights:
+        """Bytes in a format. Raises KeyError for a format nobody knows, ValueError for one that cannot be."""
+        ...
+
+
+class FoldedSubject:
+    """A subject that folds the blocks when asked, and remembers the answers."""
+
+    def __init__(self, id: str, model: Model, facts: Facts) -> None:
+        self.id = id
+        self.model = model
+        self._facts = facts
+        self._weigh = lru_cache(maxsize=256)(self._weigh_now)
+
+    @cached_property
+    def profile(self) -> Profile:
+        return profile(self.model)
+
+    def weights(self, quant: str, imatrix: bool = True, mtp: bool = False) -> Weights:
+        return self._weigh(quant, imatrix, mtp)
+
+    def _weigh_now(self, quant: str, imatrix: bool, mtp: bool) -> Weights:
+        return weigh(self.model, quant, self._facts, imatrix=imatrix, mtp=mtp)

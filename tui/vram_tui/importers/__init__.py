@@ -1,0 +1,1 @@
+"""From model files (GGUF, safetensors, configurations) to catalogue entries."""

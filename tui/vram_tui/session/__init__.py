@@ -1,0 +1,1 @@
+"""The person's state: scenario, grid, marks, target; saved atomically, undone and redone."""
