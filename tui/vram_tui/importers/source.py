@@ -13,9 +13,7 @@ class ReadError(ValueError):
     """A file that cannot be used. The message is one line: file, where, what is wrong, the mend."""
 
     def __init__(self, file: str, where: str, problem: str, mend: str) -> None:
-        self.file, self.where, self.problem, self.mend = (
-            safe(part, 300) for part in (file, where, problem, mend)
-        )
+        self.file, self.where, self.problem, self.mend = (safe(part, 300) for part in (file, where, problem, mend))
         place = f"{self.file}: {self.where}" if self.where else self.file
         super().__init__(f"{place}: {self.problem}; {self.mend}")
 
@@ -59,7 +57,7 @@ class FileSource:
         try:
             self._require_regular(os.stat(path).st_mode)
             flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-            self._file = open(os.open(path, flags), "rb", buffering=0)
+            self._file = open(os.open(path, flags), "rb", buffering=0)  # noqa: SIM115
             status = os.fstat(self._file.fileno())
         except (OSError, ValueError) as error:
             if isinstance(error, ReadError):
