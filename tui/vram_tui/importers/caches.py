@@ -5,6 +5,7 @@ import os
 import stat
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ class _Walk:
                     path = folder / entry.name
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(path)
-                    elif self._size(path):
+                    elif self.size_of(path):
                         found.append(path)
         except OSError:
             return
@@ -64,7 +65,7 @@ class _Walk:
         for path in sorted(folders):
             yield from self.files(path, depth + 1)
 
-    def _size(self, path: Path) -> int:
+    def size_of(self, path: Path) -> int:
         """Bytes of a regular file, through a link if need be; 0 for anything else."""
         try:
             status = os.stat(path)
@@ -85,6 +86,10 @@ def _models(source: str, root: Path, walk: _Walk, prefix: str = "") -> Iterator[
     """Yield GGUF files (a split set once) and folders with a config.json and safetensors below ``root``."""
     files = list(walk.files(root))
     present = set(files)
+    weights: Counter[Path] = Counter()
+    for path in files:
+        if path.suffix == ".safetensors":
+            weights[path.parent] += walk.sizes[path]
     for path in files:
         where = prefix + path.relative_to(root).as_posix()
         if _is_model(path.name):
@@ -95,11 +100,9 @@ def _models(source: str, root: Path, walk: _Walk, prefix: str = "") -> Iterator[
             here = [part for part in parts if part in present]
             if path == here[0]:
                 yield LocalModel(source, where, path, sum(walk.sizes[part] for part in here))
-        elif path.name == "config.json":
-            weights = [file for file in files if file.parent == path.parent and file.suffix == ".safetensors"]
-            if weights:
-                name = where.removesuffix("config.json").rstrip("/") or path.parent.name
-                yield LocalModel(source, name, path.parent, sum(walk.sizes[file] for file in weights))
+        elif path.name == "config.json" and path.parent in weights:
+            name = where.removesuffix("config.json").rstrip("/") or path.parent.name
+            yield LocalModel(source, name, path.parent, weights[path.parent])
 
 
 def _ollama_name(parts: tuple[str, ...]) -> str:
@@ -127,7 +130,7 @@ def _ollama(source: str, root: Path, walk: _Walk) -> Iterator[LocalModel]:
             kind, _, value = str(digest).partition(":")
             if kind == "sha256" and len(value) == 64 and value.isalnum():
                 blob = root / "blobs" / f"sha256-{value}"
-                if size := walk._size(blob):
+                if size := walk.size_of(blob):
                     yield LocalModel(source, _ollama_name(parts), blob, size)
 
 
@@ -142,9 +145,9 @@ def _snapshot(repository: Path) -> Path | None:
         pass
     try:
         folders = [path for path in snapshots.iterdir() if path.is_dir() and not path.is_symlink()]
+        return max(folders, key=lambda path: (path.stat().st_mtime, path.name), default=None)
     except OSError:
         return None
-    return max(folders, key=lambda path: (path.stat().st_mtime, path.name), default=None)
 
 
 def _hub(source: str, root: Path, walk: _Walk) -> Iterator[LocalModel]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from typing import Any
 
 from vram_tui.importers.source import ReadError, read_whole
@@ -27,8 +28,8 @@ class _NotANumberError(ValueError):
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _DuplicateKeyError(next(key for number, key in enumerate(keys) if key in keys[:number]))
+        counts = Counter(key for key, _ in pairs)
+        raise _DuplicateKeyError(counts.most_common(1)[0][0])
     return fields
 
 
