@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 from vram_tui.importers.source import ReadError, read_whole
@@ -54,9 +55,9 @@ def _depth(value: Any) -> int:
 
 
 def _lines(text: str, pattern: str) -> str:
-    """Name the lines where ``pattern`` stands, at most four of them."""
-    found = [text.count("\n", 0, match.start()) + 1 for match in re.finditer(pattern, text)]
-    lines = list(dict.fromkeys(found))[:4]
+    """Name the lines of the first four places where ``pattern`` stands."""
+    places = islice(re.finditer(pattern, text), 4)
+    lines = dict.fromkeys(text.count("\n", 0, match.start()) + 1 for match in places)
     return f"line {', '.join(map(str, lines))}" if lines else ""
 
 
@@ -73,6 +74,9 @@ def parse_object(
         raise ConfigError(name, "", "is empty", "fetch the file again")
     if len(data) > limit_bytes:
         raise ConfigError(name, "", f"is {len(data)} bytes (at most {limit_bytes})", "name the right file")
+    # One wide character makes Python hold the whole text at four bytes each.
+    if len(data) > MAX_CONFIG_BYTES and not data.isascii():
+        raise ConfigError(name, "", "holds more than ASCII in so long a text", "name the right file")
     if sum(map(data.count, (b"{", b"[", b","))) > limit_marks:
         raise ConfigError(name, "", f"holds more than {limit_marks} values", "name the right file")
     try:
