@@ -45,6 +45,12 @@ class RuntimeFacts:
     label: str
     version: str
     constants: Mapping[str, Constant]
+    architectures: Mapping[str, Mapping[str, str | float | bool]] = field(default_factory=dict)
+    """What this runtime does otherwise for a GGUF architecture, by its name: `window = "ignored"` …"""
+    defaults: Mapping[str, str | float | bool] = field(default_factory=dict)
+    """The runtime's own settings where a scenario leaves them open: `ubatch`, `ctx_per_request` …"""
+    engine: str = ""
+    """The runtime whose rules it follows ("llama.cpp" for its front ends); empty: its own."""
 
     def get(self, *names: str) -> Constant:
         """The first of the dotted names that is known: most special first. Raises KeyError with all of them."""
@@ -52,6 +58,14 @@ class RuntimeFacts:
             if name in self.constants:
                 return self.constants[name]
         raise KeyError(f"{self.id}: none of {', '.join(names)}")
+
+
+@dataclass(frozen=True, slots=True)
+class NameRule:
+    """A rule of the GGUF mixtures that asks for the file's architecture, and for its layers where they are not 0."""
+
+    architectures: frozenset[str]
+    layers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,8 @@ class Facts:
     formats: Mapping[str, Format]
     runtimes: Mapping[str, RuntimeFacts]
     tiers: tuple[Tier, ...]
+    name_rules: Mapping[str, NameRule] = field(default_factory=dict)
+    """By the name that the mixtures give it."""
 
     def tier_of(self, total_bytes: int, *, nominal: bool = False) -> Tier:
         """The first tier that holds the bytes (the last has no limit)."""

@@ -1,6 +1,5 @@
 """Memory as a function of the context: exact byte terms whose only variable is the number of tokens."""
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ STEP_TOKENS = 256
 MAX_TOKENS = 1 << 27
 """A context beyond which nobody asks; `largest_ctx` stops there."""
 
-GROUPS = ("weights", "kv", "state", "compute", "runtime")
+GROUPS = ("weights", "kv", "state", "compute", "output", "runtime")
 BASES = ("exact", "fitted", "measured", "assumed")
 
 
@@ -37,9 +36,11 @@ class Reach:
 class Cost:
     """Bytes that are a line in the cells of some reaches, with all that explains them.
 
-    `per_cell` pairs the index of a reach with bytes per cell of it. `formula` is readable text whose names are the
-    keys of `numbers`; `basis` is one of BASES; `error` is the relative half-width of the band (0 where exact).
-    `name` is unique within a device; `group` is one of GROUPS.
+    bytes = fixed_bytes + Σ per_cell · cells + u · (per_token + Σ per_token_cell · cells), where u is the tokens of a
+    micro-batch: the smaller of the device's `ubatch` and the context. `per_cell` and `per_token_cell` pair the index
+    of a reach with bytes; none is negative. `below` (reach, cells): the cost counts only while that reach holds
+    fewer cells. `formula` is readable text whose names are the keys of `numbers`; `basis` is one of BASES; `error`
+    is the relative half-width of the band (0 where exact). `name` is unique within a device; `group` is one of GROUPS.
     """
 
     name: str
@@ -51,11 +52,18 @@ class Cost:
     basis: str = "exact"
     source: str = ""
     error: float = 0.0
+    per_token: int = 0
+    per_token_cell: tuple[tuple[int, int], ...] = ()
+    below: tuple[int, int] | None = None
 
-    def bytes(self, cells: tuple[int, ...]) -> int:
-        total = self.fixed_bytes
+    def bytes(self, cells: tuple[int, ...], ubatch: int = 0) -> int:
+        if self.below and cells[self.below[0]] >= self.below[1]:
+            return 0
+        total = self.fixed_bytes + ubatch * self.per_token
         for index, per_cell in self.per_cell:
             total += per_cell * cells[index]
+        for index, per_cell in self.per_token_cell:
+            total += ubatch * per_cell * cells[index]
         return total
 
 
@@ -73,12 +81,17 @@ class Term:
     error: float = 0.0
 
 
+_Form = tuple[int, tuple[int, ...], tuple[int, int] | None]
+"""A cost at a whole micro-batch: fixed bytes, bytes per cell of each reach, and where it stops to count."""
+
+
 @dataclass(frozen=True)
 class DeviceMemory:
     """What one device (or the host) must hold: costs add up, of the compute stages the largest counts.
 
-    `tokens_divisor` turns the asked context into the tokens of one stream (slots with caches of their own);
-    `usable_bytes` is what a process can reach there, None for an unlimited device.
+    A context is padded to `ctx_step` and divided by `tokens_divisor` (slots with caches of their own) to give the
+    tokens of one stream. `ubatch` is the tokens computed at once (0: nothing depends on it). `usable_bytes` is
+    what a process can reach there, None for an unlimited device.
     """
 
     name: str
@@ -87,151 +100,183 @@ class DeviceMemory:
     stages: tuple[Cost, ...] = ()
     tokens_divisor: int = 1
     usable_bytes: int | None = None
+    ctx_step: int = 1
+    ubatch: int = 0
 
     def tokens(self, ctx: int) -> int:
-        return max(ctx // self.tokens_divisor, 1)
+        return max(pad(ctx, self.ctx_step) // self.tokens_divisor, 1)
 
     def cells(self, ctx: int) -> tuple[int, ...]:
         tokens = self.tokens(ctx)
         return tuple(reach.cells(tokens) for reach in self.reaches)
 
     def direct(self, ctx: int) -> int:
-        """The plain sum that `at` must equal; slower, and what the tests compare with."""
-        cells = self.cells(ctx)
-        total = sum(cost.bytes(cells) for cost in self.costs)
-        return total + max((stage.bytes(cells) for stage in self.stages), default=0)
+        """The plain sum over all costs that `at` must equal; slower, and what the tests compare with."""
+        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
+        total = sum(cost.bytes(cells, ubatch) for cost in self.costs)
+        return total + max((stage.bytes(cells, ubatch) for stage in self.stages), default=0)
 
     def at(self, ctx: int) -> int:
         """Total bytes at a context of `ctx` tokens, in about a microsecond."""
-        starts, lines = self._segments
-        tokens = ctx // self.tokens_divisor
-        if lines is None or tokens < 1:
+        if ctx < self.ubatch or ctx < self.tokens_divisor:
             return self.direct(ctx)
-        tokens = -(-tokens // STEP_TOKENS) * STEP_TOKENS
-        slope, fixed = lines[bisect_right(starts, tokens) - 1]
-        return slope * tokens + fixed
+        total, lines, stages = self._forms
+        tokens = -(-ctx // self.ctx_step) * self.ctx_step // self.tokens_divisor
+        cells = []
+        for slope, granularity, ratio, cap, extra in lines:
+            held = -(-tokens // (granularity * ratio)) * granularity
+            if cap and held > cap:
+                held = cap
+            held += extra
+            total += slope * held
+            cells.append(held)
+        largest = 0
+        for fixed, slopes, below in stages:
+            if below is None or cells[below[0]] < below[1]:
+                for slope, held in zip(slopes, cells, strict=True):
+                    fixed += slope * held
+                if fixed > largest:
+                    largest = fixed
+        return total + largest
+
+    @cached_property
+    def _forms(self) -> tuple[int, tuple[tuple[int, int, int, int, int], ...], tuple[_Form, ...]]:
+        """All costs as one line per reach, and the stages that no other stage always exceeds."""
+        fixed, slopes = 0, [0] * len(self.reaches)
+        stages: list[_Form] = [self._form(stage) for stage in self.stages]
+        for cost in self.costs:
+            if cost.below:
+                raise ValueError(f"{cost.name}: only stages may stop to count")
+            more, per_reach, _ = self._form(cost)
+            fixed += more
+            slopes = [have + add for have, add in zip(slopes, per_reach, strict=True)]
+        kept = [form for index, form in enumerate(stages) if not _exceeded(index, stages)]
+        if len(kept) == 1 and kept[0][2] is None:
+            fixed += kept[0][0]
+            slopes = [have + add for have, add in zip(slopes, kept[0][1], strict=True)]
+            kept = []
+        lines = tuple(
+            (slope, reach.granularity, reach.ratio, reach.cap, reach.extra)
+            for slope, reach in zip(slopes, self.reaches, strict=True)
+        )
+        return fixed, lines, tuple(kept)
+
+    def _form(self, cost: Cost) -> _Form:
+        slopes = [0] * len(self.reaches)
+        for index, per_cell in cost.per_cell:
+            slopes[index] += per_cell
+        for index, per_cell in cost.per_token_cell:
+            slopes[index] += per_cell * self.ubatch
+        return cost.fixed_bytes + cost.per_token * self.ubatch, tuple(slopes), cost.below
 
     def stage(self, ctx: int) -> Cost | None:
         """The compute stage that decides at this context."""
-        cells = self.cells(ctx)
-        return max(self.stages, key=lambda stage: stage.bytes(cells), default=None)
+        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
+        return max(self.stages, key=lambda stage: stage.bytes(cells, ubatch), default=None)
 
     def terms(self, ctx: int) -> tuple[Term, ...]:
         """Every term that is not zero; their bytes add up to `at(ctx)`."""
-        cells = self.cells(ctx)
+        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
         stage = self.stage(ctx)
-        chosen = (*self.costs, stage) if stage else self.costs
         found = []
-        for cost in chosen:
-            count = cost.bytes(cells)
+        for cost in (*self.costs, stage) if stage else self.costs:
+            count = cost.bytes(cells, ubatch)
             if count:
                 numbers = dict(cost.numbers)
-                for index, _ in cost.per_cell:
+                for index, _ in (*cost.per_cell, *cost.per_token_cell):
                     numbers.setdefault("cells", cells[index])
-                found.append(Term(cost.name, cost.group, count, cost.formula, numbers, cost.basis, cost.source, cost.error))
+                if cost.per_token or cost.per_token_cell:
+                    numbers.setdefault("ubatch", ubatch)
+                found.append(
+                    Term(cost.name, cost.group, count, cost.formula, numbers, cost.basis, cost.source, cost.error)
+                )
         return tuple(found)
 
     def group_bytes(self, ctx: int, group: str) -> int:
-        cells = self.cells(ctx)
-        total = sum(cost.bytes(cells) for cost in self.costs if cost.group == group)
+        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
+        total = sum(cost.bytes(cells, ubatch) for cost in self.costs if cost.group == group)
         if group == "compute":
-            total += max((stage.bytes(cells) for stage in self.stages), default=0)
+            total += max((stage.bytes(cells, ubatch) for stage in self.stages), default=0)
         return total
 
-    def largest_tokens(self, budget_bytes: int) -> int:
-        """The most tokens per stream, a multiple of 256, that fit in the budget (0: not even the first 256).
+    def largest_ctx(self, budget_bytes: int, at_most: int = MAX_TOKENS) -> int:
+        """The largest multiple of 256 tokens, up to `at_most`, that fits in the budget (0: not even the first).
 
-        Right even where the total falls somewhere: segments are searched from the far end.
+        The total only falls where a stage stops to count; between two such places it never falls, so each stretch
+        is bisected, the far one first.
         """
-        starts, lines = self._segments
-        if lines is None:
-            return self._largest_stepped(budget_bytes)
-        ends = [*starts[1:], MAX_TOKENS + STEP_TOKENS]
-        for (slope, fixed), start, end in zip(reversed(lines), reversed(starts), reversed(ends), strict=True):
-            first, last = max(start, STEP_TOKENS), end - STEP_TOKENS
-            if slope * last + fixed <= budget_bytes:
-                return last
-            if slope > 0:
-                tokens = (budget_bytes - fixed) // slope // STEP_TOKENS * STEP_TOKENS
-                if tokens >= first:
-                    return min(tokens, last)
+        last = at_most // STEP_TOKENS * STEP_TOKENS
+        for first in reversed(self._falls):
+            if first > last:
+                continue
+            if self.at(first) <= budget_bytes:
+                return self._bisect(budget_bytes, first, last)
+            last = first - STEP_TOKENS
         return 0
 
-    def _largest_stepped(self, budget_bytes: int) -> int:
-        """Bisection, then a walk over what the bisection could have missed: two coarsest steps."""
-        divisor = self.tokens_divisor
-        low, high = 0, MAX_TOKENS
-        while high - low > STEP_TOKENS:
-            middle = (low + high) // 2 // STEP_TOKENS * STEP_TOKENS
-            low, high = (middle, high) if self.direct(middle * divisor) <= budget_bytes else (low, middle)
-        coarsest = max((reach.granularity * reach.ratio for reach in self.reaches), default=STEP_TOKENS)
-        best = low
-        for tokens in range(low + STEP_TOKENS, low + 2 * coarsest + STEP_TOKENS, STEP_TOKENS):
-            if self.direct(tokens * divisor) <= budget_bytes:
-                best = tokens
-        return best
+    def _bisect(self, budget_bytes: int, fits: int, last: int) -> int:
+        low, high = fits // STEP_TOKENS, last // STEP_TOKENS + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self.at(middle * STEP_TOKENS) <= budget_bytes:
+                low = middle
+            else:
+                high = middle
+        return low * STEP_TOKENS
 
     @cached_property
-    def _segments(self) -> tuple[list[int], list[tuple[int, int]] | None]:
-        """Starts and (slope, fixed) of the linear pieces in tokens; None where a reach moves in coarser steps."""
-        plain = all(reach.ratio == 1 and STEP_TOKENS % reach.granularity == 0 for reach in self.reaches)
-        if not plain:
-            return [], None
-        caps = sorted({reach.cap // STEP_TOKENS * STEP_TOKENS for reach in self.reaches if reach.cap})
-        starts: list[int] = [0]
-        lines: list[tuple[int, int]] = []
-        bounds = [0, *(cap + STEP_TOKENS for cap in caps), MAX_TOKENS * 2]
-        for begin, end in zip(bounds, bounds[1:], strict=False):
-            self._cut(begin, end, starts, lines)
-        return starts[: len(lines)], lines
+    def _falls(self) -> tuple[int, ...]:
+        """The first context of every stretch in which no stage stops to count."""
+        starts = {STEP_TOKENS}
+        for stage in self.stages:
+            if stage.below:
+                index, limit = stage.below
+                low, high = 0, MAX_TOKENS // STEP_TOKENS + 1
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    reached = self.reaches[index].cells(self.tokens(middle * STEP_TOKENS)) >= limit
+                    low, high = (low, middle) if reached else (middle, high)
+                starts.add(high * STEP_TOKENS)
+        return tuple(sorted(start for start in starts if start <= MAX_TOKENS))
 
-    def _cut(self, begin: int, end: int, starts: list[int], lines: list[tuple[int, int]]) -> None:
-        """Append the pieces of one stretch between caps: the envelope of its compute stages."""
-        def line(cost: Cost) -> tuple[int, int]:
-            slope, fixed = 0, cost.fixed_bytes
-            for index, per_cell in cost.per_cell:
-                reach = self.reaches[index]
-                capped = reach.cap and end - STEP_TOKENS > reach.cap
-                fixed += per_cell * (reach.extra + (reach.cap if capped else 0))
-                slope += 0 if capped else per_cell
-            return slope, fixed
 
-        sums = [line(cost) for cost in self.costs]
-        slope, fixed = sum(s for s, _ in sums), sum(f for _, f in sums)
-        envelope = [line(stage) for stage in self.stages] or [(0, 0)]
-        at = begin
-        while at < end:
-            best = max(envelope, key=lambda piece: (piece[0] * at + piece[1], piece[0]))
-            nearest = end
-            for other in envelope:
-                if other[0] > best[0]:
-                    # First multiple of the step at which the steeper stage is the larger one.
-                    cross = (best[1] - other[1]) // (other[0] - best[0]) // STEP_TOKENS * STEP_TOKENS + STEP_TOKENS
-                    if at < cross < nearest:
-                        nearest = cross
-            if len(starts) == len(lines):
-                starts.append(at)
-            lines.append((slope + best[0], fixed + best[1]))
-            at = nearest
+def _exceeded(index: int, forms: list[_Form]) -> bool:
+    """Whether another stage that always counts is at least as large everywhere (of equals the first stays)."""
+    fixed, slopes, below = forms[index]
+    for other, (more, steeper, limit) in enumerate(forms):
+        if other == index or limit is not None:
+            continue
+        if more >= fixed and all(theirs >= ours for theirs, ours in zip(steeper, slopes, strict=True)):
+            same = more == fixed and steeper == slopes and below is None
+            if not same or other < index:
+                return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class CachePart:
-    """One kind of cache for the answer's `kv_parts`: `cells` per stream."""
+    """One kind of cache for the answer's `kv_parts`: `cells` per stream.
+
+    `bytes_per_cell` is that of all layers of this part in one stream; `fixed_bytes` is what a backend adds once.
+    """
 
     kind: str
     layers: int
     streams: int
     reach: Reach
     bytes_per_cell: int
-    """All layers of this part and all streams together."""
+    fixed_bytes: int = 0
+
+    def bytes(self, tokens: int) -> int:
+        return self.streams * self.reach.cells(tokens) * self.bytes_per_cell + self.fixed_bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """Bytes of the weights. `file_bytes` is tensor data (without header); `device_bytes` includes padding.
 
-    `loaded_bytes` leaves out what the runtime does not load (MTP); `parameters` leaves MTP out.
+    `loaded_bytes` leaves out what the runtime does not load (MTP); `parameters` leaves MTP out. `device_bytes` and
+    `host_bytes` are what one accelerator and the RAM beside it hold when everything is offloaded.
     """
 
     file_bytes: int
@@ -249,8 +294,8 @@ class Weights:
 class Memory:
     """A model, a format and a scenario, compiled: ask it for any context.
 
-    `devices` are the accelerators (at least one), `host` is the RAM beside them; `cache_parts` describe the
-    caches for the answer; `warnings` are sentences for the person.
+    `devices` are the accelerators (at least one; the RAM itself when nothing is offloaded), `host` is the RAM beside
+    them; `cache_parts` describe the caches for the answer; `warnings` are sentences for the person.
     """
 
     quant: str
@@ -277,9 +322,19 @@ class Memory:
         for device in self.devices:
             for term in device.terms(ctx):
                 known = merged.get(term.name)
-                merged[term.name] = term if known is None else Term(
-                    term.name, term.group, known.bytes + term.bytes, term.formula, known.numbers, term.basis, term.source,
-                    max(term.error, known.error),
+                merged[term.name] = (
+                    term
+                    if known is None
+                    else Term(
+                        term.name,
+                        term.group,
+                        known.bytes + term.bytes,
+                        term.formula,
+                        known.numbers,
+                        term.basis,
+                        term.source,
+                        max(term.error, known.error),
+                    )
                 )
         return tuple(merged.values())
 
@@ -288,18 +343,27 @@ class Memory:
 
     def largest_ctx(self, budget_bytes: int) -> int:
         """The largest multiple of 256 tokens that fits; for several devices the budget is each device's own."""
-        first = self.devices[0]
-        tokens = min(device.largest_tokens(budget_bytes) for device in self.devices)
-        return tokens * first.tokens_divisor
+        return self._largest([(device, budget_bytes) for device in self.devices])
 
     def largest_ctx_usable(self) -> int | None:
         """The largest context on the scenario's own devices; None where one of them has no limit."""
-        found = []
+        budgets = []
         for device in self.devices:
             if device.usable_bytes is None:
                 return None
-            found.append(device.largest_tokens(device.usable_bytes) * device.tokens_divisor)
-        return min(found)
+            budgets.append((device, device.usable_bytes))
+        return self._largest(budgets)
+
+    @staticmethod
+    def _largest(budgets: list[tuple[DeviceMemory, int]]) -> int:
+        ctx = MAX_TOKENS
+        while ctx:
+            # A device that cannot hold this much may hold less, and then the others are asked again.
+            less = min(device.largest_ctx(budget, ctx) for device, budget in budgets)
+            if less == ctx:
+                break
+            ctx = less
+        return ctx
 
     def fits(self, ctx: int) -> bool | None:
         """Whether every device holds its share; None where nothing limits them."""

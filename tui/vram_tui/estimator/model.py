@@ -88,7 +88,9 @@ class Gguf:
     stored_shared_kv: bool = False
     tied: bool | None = None
     left_out: tuple[str, ...] = ()
-    """Roles of optional tensors that this file does not have (biases, mostly)."""
+    """Roles of optional tensors that this file does not have; "shared:" before one: only in layers with shared K/V."""
+    value_length: int = 0
+    """The width of a V head that the file states, where it is not the one of the blocks (llama.cpp checks this one)."""
 
 
 @dataclass(frozen=True, slots=True)

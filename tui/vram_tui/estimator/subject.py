@@ -30,8 +30,8 @@ class Subject(Protocol):
 class FoldedSubject:
     """A subject that folds the blocks when asked, and remembers the answers."""
 
-    def __init__(self, id: str, model: Model, facts: Facts) -> None:
-        self.id = id
+    def __init__(self, subject_id: str, model: Model, facts: Facts) -> None:
+        self.id = subject_id
         self.model = model
         self._facts = facts
         self._weigh = lru_cache(maxsize=256)(self._weigh_now)

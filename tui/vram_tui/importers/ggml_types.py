@@ -1,65 +1,14 @@
-"""The ggml tensor types: id in a GGUF file, name, block of elements, bytes of a block."""
+"""The ggml tensor types as a file numbers them, and the numbers that lost their meaning."""
 
-from dataclasses import dataclass
+from vram_tui.estimator.formats import TYPES as _BY_NAME
+from vram_tui.estimator.formats import TYPES_BY_ID, GgmlType
 
+__all__ = ["REMOVED", "TYPES", "TYPE_IDS", "GgmlType"]
 
-@dataclass(frozen=True, slots=True)
-class GgmlType:
-    """One storage type: ``block_elements`` values of a row are stored in ``block_bytes`` bytes."""
+TYPES: dict[int, GgmlType] = TYPES_BY_ID
+TYPE_IDS: dict[str, int] = {kind.name: kind.id for kind in _BY_NAME.values()}
 
-    id: int
-    name: str
-    block_elements: int
-    block_bytes: int
-
-    @property
-    def bits_per_weight(self) -> float:
-        return self.block_bytes * 8 / self.block_elements
-
-
-# Source: ggml/include/ggml.h (enum ggml_type) and ggml/src/ggml-common.h (the block structs).
-_TABLE = (
-    (0, "F32", 1, 4),
-    (1, "F16", 1, 2),
-    (2, "Q4_0", 32, 18),
-    (3, "Q4_1", 32, 20),
-    (6, "Q5_0", 32, 22),
-    (7, "Q5_1", 32, 24),
-    (8, "Q8_0", 32, 34),
-    (9, "Q8_1", 32, 36),
-    (10, "Q2_K", 256, 84),
-    (11, "Q3_K", 256, 110),
-    (12, "Q4_K", 256, 144),
-    (13, "Q5_K", 256, 176),
-    (14, "Q6_K", 256, 210),
-    (15, "Q8_K", 256, 292),
-    (16, "IQ2_XXS", 256, 66),
-    (17, "IQ2_XS", 256, 74),
-    (18, "IQ3_XXS", 256, 98),
-    (19, "IQ1_S", 256, 50),
-    (20, "IQ4_NL", 32, 18),
-    (21, "IQ3_S", 256, 110),
-    (22, "IQ2_S", 256, 82),
-    (23, "IQ4_XS", 256, 136),
-    (24, "I8", 1, 1),
-    (25, "I16", 1, 2),
-    (26, "I32", 1, 4),
-    (27, "I64", 1, 8),
-    (28, "F64", 1, 8),
-    (29, "IQ1_M", 256, 56),
-    (30, "BF16", 1, 2),
-    (34, "TQ1_0", 256, 54),
-    (35, "TQ2_0", 256, 66),
-    (39, "MXFP4", 32, 17),
-    (40, "NVFP4", 64, 36),
-    (41, "Q1_0", 128, 18),
-    (42, "Q2_0", 64, 18),
-)
-
-TYPES: dict[int, GgmlType] = {row[0]: GgmlType(*row) for row in _TABLE}
-TYPE_IDS: dict[str, int] = {kind.name: kind.id for kind in TYPES.values()}
-
-# Ids that once had a meaning; llama.cpp refuses such files too.
+# llama.cpp refuses files with these ids too.
 REMOVED: dict[int, str] = {
     4: "Q4_2",
     5: "Q4_3",

@@ -29,7 +29,7 @@ class DirectIndexer:
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """Learned relative-position logits: `dim` × `length` per layer."""
+    """Learned relative-position logits: `dim` features per head against `dim` × `length` per layer."""
 
     dim: int
     length: int
@@ -77,7 +77,9 @@ class Attention:
                     found.append(Tensor("attn_v", "v", (hidden, v_rows)))
         found.append(Tensor("attn_o", "o", (self.heads * self.value_dim, hidden)))
         if self.gate in ("per-head", "element"):
-            found.append(Tensor("attn_gate", "other", (hidden, self.heads * (self.value_dim if self.gate == "element" else 1))))
+            found.append(
+                Tensor("attn_gate", "other", (hidden, self.heads * (self.value_dim if self.gate == "element" else 1)))
+            )
         return (*found, *self._vectors(hidden, q_rows, k_rows, v_rows, own_kv), *self._extras(hidden, k_rows, v_rows))
 
     def _vectors(self, hidden: int, q_rows: int, k_rows: int, v_rows: int, own_kv: bool) -> list[Tensor]:
@@ -103,6 +105,7 @@ class Attention:
             found.append(Tensor("attn_k_conv", "other", (self.kv_conv, k_rows), KEPT_F32))
             found.append(Tensor("attn_v_conv", "other", (self.kv_conv, v_rows), KEPT_F32))
         if self.relative:
+            found.append(Tensor("attn_relative_proj", "other", (hidden, self.heads * self.relative.dim)))
             found.append(Tensor("attn_relative", "other", (self.relative.dim, self.relative.length), KEPT_16))
         if self.indexer:
             found += self.indexer.tensors(hidden)

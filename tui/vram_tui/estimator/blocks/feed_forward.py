@@ -96,7 +96,10 @@ class Experts:
     def _shared(self, hidden: int) -> list[Tensor]:
         if not self.shared:
             return []
-        found = [Tensor("ffn_up_shexp", "up", (hidden, self.shared)), Tensor("ffn_down_shexp", "down", (self.shared, hidden))]
+        found = [
+            Tensor("ffn_up_shexp", "up", (hidden, self.shared)),
+            Tensor("ffn_down_shexp", "down", (self.shared, hidden)),
+        ]
         if self.gated:
             found.insert(0, Tensor("ffn_gate_shexp", "gate", (hidden, self.shared)))
         if self.shared_gate:
@@ -106,7 +109,10 @@ class Experts:
     def _latent(self, hidden: int) -> list[Tensor]:
         if not self.latent:
             return []
-        found = [Tensor("latent_down", "other", (hidden, self.latent)), Tensor("latent_up", "other", (self.latent, hidden))]
+        found = [
+            Tensor("latent_down", "other", (hidden, self.latent)),
+            Tensor("latent_up", "other", (self.latent, hidden)),
+        ]
         if self.latent_norm:
             found.append(norm("latent_norm", self.latent))
         if self.latent_out_norm:

@@ -26,7 +26,10 @@ class LatentIndexer:
             Tensor("indexer_proj", "other", (hidden, self.heads), source_f32=True),
         ]
         if self.pool:
-            found += [Tensor("indexer_pool", "other", (hidden, self.dim)), norm("indexer_pool_positions", self.dim * self.pool)]
+            found += [
+                Tensor("indexer_pool", "other", (hidden, self.dim)),
+                norm("indexer_pool_positions", self.dim * self.pool),
+            ]
         if self.input_norm:
             found.append(norm("indexer_input_norm", hidden))
         if self.scaling:
@@ -63,7 +66,10 @@ class Mla:
             ]
         else:
             found.append(Tensor("attn_q", "q", (hidden, q_rows)))
-        found += [Tensor("attn_kv_a", "other", (hidden, self.kv_rank + self.rope)), norm("attn_kv_a_norm", self.kv_rank)]
+        found += [
+            Tensor("attn_kv_a", "other", (hidden, self.kv_rank + self.rope)),
+            norm("attn_kv_a_norm", self.kv_rank),
+        ]
         if frame.file and not frame.expanded_mla:
             found.append(Tensor("attn_k_b", "other", (self.nope, self.kv_rank, self.heads)))
             found.append(Tensor("attn_v_b", "other", (self.kv_rank, self.v_dim, self.heads)))

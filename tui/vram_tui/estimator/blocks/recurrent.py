@@ -36,7 +36,11 @@ class DeltaNet:
     def tensors(self, frame: Frame) -> tuple[Tensor, ...]:
         hidden, mixed, values = frame.hidden, 2 * self.key_width + self.value_width, self.value_width
         joined = "beta-alpha" in frame.fused
-        small = [("ssm_beta_alpha", 2 * self.v_heads)] if joined else [("ssm_beta", self.v_heads), ("ssm_alpha", self.v_heads)]
+        small = (
+            [("ssm_beta_alpha", 2 * self.v_heads)]
+            if joined
+            else [("ssm_beta", self.v_heads), ("ssm_alpha", self.v_heads)]
+        )
         return (
             Tensor("attn_qkv", "v", (hidden, mixed)),
             Tensor("attn_gate", "other", (hidden, values)),
@@ -130,7 +134,11 @@ class Mamba:
             norm("ssm_d", self.inner),
         ]
         if self.inner_norms:
-            found += [norm("ssm_dt_norm", self.dt_rank), norm("ssm_b_norm", self.state_size), norm("ssm_c_norm", self.state_size)]
+            found += [
+                norm("ssm_dt_norm", self.dt_rank),
+                norm("ssm_b_norm", self.state_size),
+                norm("ssm_c_norm", self.state_size),
+            ]
         return tuple(found)
 
     def cache(self) -> tuple[CacheRow, ...]:

@@ -1,0 +1,230 @@
+"""What compiling asks of a model, folded once: counts, caches, states, as flat numbers."""
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from vram_tui.estimator.blocks import Attention, CacheRow, Compressed, Experts, Mixer, Mla, Parallel, ShortConv
+from vram_tui.estimator.model import Layer, Model
+from vram_tui.estimator.tensors import LayerTensor, trunk_tensors
+
+
+class CacheGroup(NamedTuple):
+    """Equal caches of `layers` layers: elements of K and V per cell, and how far they reach (see CacheRow)."""
+
+    kind: str
+    k_width: int
+    v_width: int
+    heads: int
+    window: int
+    ratio: int
+    layers: int
+
+
+class LayerKind(NamedTuple):
+    """One of the different layers of a trunk: its caches (indices into `caches`) and recurrent elements.
+
+    `conv_state` and `matrix_state` are elements per sequence; `accumulators` are those of compressed histories,
+    which live beside the cache.
+    """
+
+    caches: tuple[int, ...]
+    conv_state: int
+    matrix_state: int
+    accumulators: int
+    recurrent: bool
+    bare: bool
+    """Neither a cache nor a state of its own."""
+
+
+class HeadShape(NamedTuple):
+    """Widths of one head of K and of V and the query heads per key head: what an attention kernel must support."""
+
+    k_dim: int
+    v_dim: int
+    gqa: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Flat numbers of a model. Widths are elements, counts are layers; `vocab_size` is that of a GGUF file."""
+
+    hidden_size: int
+    vocab_size: int
+    layer_count: int
+    context_tokens: int
+    architecture: str
+    parameters: int
+    active_parameters: int
+    mtp_parameters: int
+    mtp_layers: int
+    experts: int
+    caches: tuple[CacheGroup, ...]
+    mtp_caches: tuple[CacheGroup, ...]
+    kinds: tuple[LayerKind, ...]
+    layers: tuple[int, ...]
+    """The kind of each trunk layer."""
+    head_shapes: tuple[HeadShape, ...]
+    stated_v_dim: int
+    k_only: bool
+    """A cache without V of its own: K and V must be stored alike."""
+    conv_state: int
+    matrix_state: int
+    recurrent_layers: int
+    accumulators: int
+    bare_layers: int
+    widest_v: int
+
+    def to_plain(self) -> list[Any]:
+        """Lists, numbers and text only, for the compiled catalogue."""
+        return [_plain(getattr(self, field.name)) for field in fields(self)]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> "Profile":
+        """The profile that `to_plain` wrote."""
+        values = {field.name: value for field, value in zip(fields(cls), plain, strict=True)}
+        for name, row in _ROWS.items():
+            values[name] = tuple(row(*map(_frozen, cells)) for cells in values[name])
+        values["layers"] = tuple(values["layers"])
+        return cls(**values)
+
+
+_ROWS: dict[str, type[CacheGroup] | type[LayerKind] | type[HeadShape]] = {
+    "caches": CacheGroup,
+    "mtp_caches": CacheGroup,
+    "kinds": LayerKind,
+    "head_shapes": HeadShape,
+}
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def profile(model: Model) -> Profile:
+    """Fold a model's blocks into the numbers that compiling needs."""
+    groups: dict[CacheRow, int] = {}
+    kinds: dict[Layer, int] = {}
+    rows: list[LayerKind] = []
+    layers: list[int] = []
+    counts: list[int] = []
+    for layer in model.layers():
+        if layer not in kinds:
+            kinds[layer] = len(rows)
+            rows.append(_layer_kind(model, layer, groups))
+            counts.append(0)
+        layers.append(kinds[layer])
+        counts[kinds[layer]] += 1
+    per_group = [0] * len(groups)
+    for kind, count in zip(rows, counts, strict=True):
+        for index in kind.caches:
+            per_group[index] += count
+
+    def total(values: list[int]) -> int:
+        return sum(value * count for value, count in zip(values, counts, strict=True))
+
+    tensors = trunk_tensors(model, file=False)
+    caches = tuple(CacheGroup(*_row(row), count) for row, count in zip(groups, per_group, strict=True))
+    return Profile(
+        hidden_size=model.hidden_size,
+        vocab_size=model.frame(file=True).vocab_size,
+        layer_count=model.layer_count,
+        context_tokens=model.context_tokens,
+        architecture=model.gguf.architecture,
+        parameters=sum(row.tensor.elements for row in tensors if row.tensor.counted and not row.mtp),
+        active_parameters=active_parameters(model, tensors),
+        mtp_parameters=sum(row.tensor.elements for row in tensors if row.tensor.counted and row.mtp),
+        mtp_layers=sum(1 for _ in model.mtp_layers()),
+        experts=max(
+            (layer.feed_forward.count for layer in kinds if isinstance(layer.feed_forward, Experts)), default=0
+        ),
+        caches=caches,
+        mtp_caches=_mtp_caches(model),
+        kinds=tuple(rows),
+        layers=tuple(layers),
+        head_shapes=_head_shapes(model),
+        stated_v_dim=model.gguf.value_length,
+        k_only=any(
+            group.kind in ("mla", "compressed") or (not group.v_width and group.kind == "swa") for group in caches
+        ),
+        conv_state=total([kind.conv_state for kind in rows]),
+        matrix_state=total([kind.matrix_state for kind in rows]),
+        recurrent_layers=total([int(kind.recurrent) for kind in rows]),
+        accumulators=total([kind.accumulators for kind in rows]),
+        bare_layers=total([int(kind.bare) for kind in rows]),
+        widest_v=max((group.v_width for group in caches), default=0),
+    )
+
+
+def _row(row: CacheRow) -> tuple[str, int, int, int, int, int]:
+    return row.kind, row.k_width, row.v_width, row.heads, row.window, row.ratio
+
+
+def _layer_kind(model: Model, layer: Layer, groups: dict[CacheRow, int]) -> LayerKind:
+    mixer = layer.mixer
+    if mixer is None:
+        return LayerKind((), 0, 0, 0, False, True)
+    conv, matrix = mixer.state()
+    if isinstance(mixer, ShortConv):
+        conv *= model.hidden_size
+    compressed = isinstance(mixer, Compressed)
+    indices = tuple(groups.setdefault(row, len(groups)) for row in _cache(model, mixer))
+    recurrent = not compressed and conv + matrix > 0
+    return LayerKind(
+        indices,
+        conv,
+        0 if compressed else matrix,
+        matrix if compressed else 0,
+        recurrent,
+        not indices and not recurrent,
+    )
+
+
+def _cache(model: Model, mixer: Mixer) -> tuple[CacheRow, ...]:
+    return mixer.expanded_cache() if isinstance(mixer, Mla) and model.gguf.mla == "expanded" else mixer.cache()
+
+
+def _mtp_caches(model: Model) -> tuple[CacheGroup, ...]:
+    found: dict[CacheRow, int] = {}
+    for layer in model.mtp_layers():
+        for row in _cache(model, layer.mixer) if layer.mixer else ():
+            found[row] = found.get(row, 0) + 1
+    return tuple(CacheGroup(*_row(row), count) for row, count in found.items())
+
+
+def _head_shapes(model: Model) -> tuple[HeadShape, ...]:
+    found: dict[HeadShape, None] = {}
+    for layer in model.distinct_layers():
+        for mixer in layer.mixer.parts if isinstance(layer.mixer, Parallel) else (layer.mixer,):
+            if isinstance(mixer, Attention) and mixer.kv != "cross":
+                found[HeadShape(mixer.head_dim, mixer.value_dim, mixer.heads // max(mixer.kv_heads, 1))] = None
+            elif isinstance(mixer, Mla) and model.gguf.mla == "expanded":
+                found[HeadShape(mixer.nope + mixer.rope, mixer.v_dim, 1)] = None
+            elif isinstance(mixer, Mla):
+                found[HeadShape(mixer.kv_rank + mixer.rope, mixer.kv_rank, mixer.heads)] = None
+            elif isinstance(mixer, Compressed):
+                found[HeadShape(mixer.head_dim, mixer.head_dim, mixer.heads)] = None
+    return tuple(found)
+
+
+def active_parameters(model: Model, tensors: tuple[LayerTensor, ...]) -> int:
+    """Parameters that one token meets: experts by their share, the embedding only where it is the head too."""
+    shares = {
+        layer: layer.feed_forward.mean_active / layer.feed_forward.count
+        for layer in model.distinct_layers()
+        if isinstance(layer.feed_forward, Experts)
+    }
+    by_number = [shares.get(layer, 1.0) for layer in model.layers()]
+    total = 0.0
+    for row in tensors:
+        tensor = row.tensor
+        if row.mtp or not tensor.counted or tensor.role == "lookup_table":
+            continue
+        if tensor.cls == "emb" and not (model.tied_embeddings and tensor.role == "embedding"):
+            continue
+        routed = row.layer >= 0 and "_exps" in tensor.role
+        total += tensor.elements * (by_number[row.layer] if routed else 1)
+    return round(total)
