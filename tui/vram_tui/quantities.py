@@ -35,10 +35,8 @@ def format_tokens(tokens: int) -> str:
 
 
 def format_memory(count: int | float, unit: str = "gib") -> str:
-    """Memory without its unit: one decimal from 10 up, two below, thousands grouped."""
+    """Memory without its unit: one decimal from 10 up, two below."""
     value = count / (GB if unit == "gb" else GIB)
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
 
 

@@ -1,0 +1,176 @@
+"""Every action of the dashboard, once: keys, footer, palette, help, key map and documentation come from here."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides whether an action can be done now."""
+
+    screen: str = "explore"
+    screens: frozenset[str] = frozenset()
+    """Names of the screens that this version has."""
+    marks: int = 0
+    can_undo: bool = False
+    can_redo: bool = False
+    has_published: bool = False
+    restricted: bool = False
+    models: int = 1
+
+
+Condition = Callable[[Situation], str | None]
+"""None: it can be done. A text: why not, told to whoever presses the key."""
+
+
+def _some_model(situation: Situation) -> str | None:
+    return None if situation.models else "no model matches the filter"
+
+
+def _two_marks(situation: Situation) -> str | None:
+    return None if situation.marks >= 2 else "mark two models first (space)"
+
+
+def _undo(situation: Situation) -> str | None:
+    return None if situation.can_undo else "nothing to undo"
+
+
+def _redo(situation: Situation) -> str | None:
+    return None if situation.can_redo else "nothing to redo"
+
+
+def _published(situation: Situation) -> str | None:
+    return None if situation.has_published else "this model has no published profile beside the verified one"
+
+
+def _unrestricted(situation: Situation) -> str | None:
+    return "not in restricted mode" if situation.restricted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a person can do.
+
+    `keys` are typed characters or key names (`enter`, `ctrl+p`); `word` is the footer's short name and `rank` its
+    place there (0: never in the footer, 1 stays longest); `screens` limits where it means something (empty:
+    everywhere); `opens` names the screen it opens.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    title: str
+    help: str
+    group: str
+    word: str = ""
+    rank: int = 0
+    screens: tuple[str, ...] = ()
+    opens: str = ""
+    condition: Condition | None = None
+
+    @property
+    def method(self) -> str:
+        """The name of the method that does it, on a widget, a screen or the app."""
+        return "do_" + self.id.replace("-", "_")
+
+    def reason(self, situation: Situation) -> str | None:
+        """Why it cannot be done now; None if it can."""
+        if self.screens and situation.screen not in self.screens:
+            return f"{self.title}: not on this screen"
+        if self.opens and self.opens not in situation.screens:
+            return f"{self.title}: not in this version yet"
+        return self.condition(situation) if self.condition else None
+
+
+MOVE, LOOK, ASK = "Move", "Look", "Ask"
+EDIT, SHARE, APP = "Edit the scenario and the grid", "Bring in, take out", "Program"
+
+GRIDS = ("explore", "compare", "hardware", "what-fits")
+
+# fmt: off
+ALL: tuple[Action, ...] = (
+    Action("up", ("up",), "Up", "One line up.", MOVE, "", 0),
+    Action("down", ("down",), "Down", "One line down.", MOVE),
+    Action("left", ("left",), "Left", "One column to the left.", MOVE),
+    Action("right", ("right",), "Right", "One column to the right.", MOVE),
+    Action("page-up", ("pageup",), "Page up", "One page up.", MOVE),
+    Action("page-down", ("pagedown",), "Page down", "One page down.", MOVE),
+    Action("first", ("home",), "First", "To the first line or column.", MOVE),
+    Action("last", ("end",), "Last", "To the last line or column.", MOVE),
+    Action("next-panel", ("tab",), "Next panel", "To the next panel of the screen.", MOVE, "panel", 13),
+    Action("previous-panel", ("shift+tab",), "Previous panel", "To the panel before.", MOVE),
+    Action("open", ("enter",), "Open or edit", "Open what the cursor is on; edit a heading or a chip; explain a "
+           "figure.", MOVE, "open", 1),
+    Action("back", ("escape",), "Back", "Cancel what runs, leave the field, clear the filter, leave the screen.",
+           MOVE),
+    Action("filter", ("/",), "Filter", "Words, and conditions such as >30b, <=24gib, moe, ctx>=128k, licence:mit. "
+           "Arrows move the list meanwhile.", LOOK, "filter", 2),
+    Action("sort", ("s",), "Sort", "By family, release, parameters, memory or best fit.", LOOK, "sort", 14,
+           ("explore", "hardware", "what-fits")),
+    Action("family", ("o",), "Others of this family", "Show the other models of the family alone; again shows all.",
+           LOOK, "family", 15, ("explore",), condition=_some_model),
+    Action("mark", ("space",), "Mark", "Mark the model for a comparison, or unmark it.", LOOK, "mark", 5, ("explore",
+           "what-fits"), condition=_some_model),
+    Action("show-grid", ("1",), "Show the grid", "The requirements grid.", LOOK, "", 0, ("explore",)),
+    Action("show-spec", ("2",), "Show the specifications", "Specifications, about, sources.", LOOK, "", 0,
+           ("explore",) ),
+    Action("plot", ("p", "3"), "Plot", "Memory against context for the rows of the grid.", LOOK, "plot", 11,
+           ("explore", "compare")),
+    Action("edit", ("e",), "Edit", "Edit what the cursor is on: a context, a quantization, its bits, a chip.", EDIT,
+           "edit", 3, ("explore", "compare")),
+    Action("add", ("a",), "Add", "A context on the heading line, a quantization below it; a model when comparing.",
+           EDIT, "add", 8, ("explore", "compare")),
+    Action("remove", ("-", "delete"), "Remove", "The column on the heading line, else the row.", EDIT, "remove", 16,
+           ("explore", "compare")),
+    Action("earlier", ("<",), "Move before", "The column to the left, or the row up.", EDIT, "", 0, ("explore",
+           "compare") ),
+    Action("later", (">",), "Move after", "The column to the right, or the row down.", EDIT, "", 0, ("explore",
+           "compare") ),
+    Action("row-runtime", ("R",), "Runtime of the row", "A runtime for this row alone; empty takes the scenario's.",
+           EDIT, "", 0, ("explore",)),
+    Action("scenario", ("n",), "Scenario", "To the scenario: runtime, method, cache types, sequences, ubatch, "
+           "target.", EDIT, "scenario", 17, GRIDS),
+    Action("method", ("m",), "Method", "Exact, bytes per weight, or the difference of the two.", EDIT, "method", 12,
+           ("explore", "compare")),
+    Action("profile", ("v",), "Published or verified", "Reckon with the published profile or the verified one.", EDIT,
+           "published", 10, ("explore", "compare"), condition=_published),
+    Action("units", ("b",), "Units", "GiB or GB.", EDIT, "", 0),
+    Action("target", ("t",), "Target machine", "The machine to judge against, such as 2x rtx-3090 or 24GiB.", EDIT,
+           "target", 9, GRIDS),
+    Action("undo", ("u",), "Undo", "Take back the last edit.", EDIT, "undo", 18, condition=_undo),
+    Action("redo", ("U",), "Redo", "Do it again.", EDIT, "", 0, condition=_redo),
+    Action("save-grid", ("S",), "Save the grid", "Keep rows and columns under a name.", EDIT, "", 0, ("explore",)),
+    Action("use-grid", ("L",), "Load a grid", "Bring back rows and columns saved under a name.", EDIT, "", 0,
+           ("explore",) ),
+    Action("reset-grid", (), "Reset the grid", "The rows and columns of a first start; undo brings yours back.", EDIT,
+           "", 0, ("explore",)),
+    Action("explain", ("=",), "Explain", "Where the figure under the cursor comes from, term by term.", ASK,
+           "explain", 4, GRIDS, "explain", _some_model),
+    Action("compare", ("c",), "Compare", "The marked models side by side.", ASK, "compare", 6, ("explore",
+           "what-fits"), "compare", _two_marks),
+    Action("hardware", ("g",), "Hardware", "Which machines run this cell, ranked.", ASK, "hardware", 7, GRIDS,
+           "hardware", _some_model),
+    Action("what-fits", ("w",), "What fits", "Which models a machine runs, ranked.", ASK, "what fits", 8, GRIDS,
+           "what-fits"),
+    Action("flip", ("f",), "Flip the axis", "Contexts for one quantization, or quantizations for one context.", ASK,
+           "flip", 3, ("compare",)),
+    Action("recipe", ("r",), "Launch recipe", "The command that runs this cell.", ASK, "recipe", 19, GRIDS, "recipe",
+           _some_model),
+    Action("import", ("i",), "Import", "A GGUF file, a configuration or a model folder into your catalogue.", SHARE,
+           "import", 21, opens="import", condition=_unrestricted),
+    Action("export", ("x",), "Export", "The table on the screen as Markdown, CSV, JSON, TOML or SVG.", SHARE,
+           "export", 20, GRIDS, "export"),
+    Action("copy", ("y",), "Copy", "The figure or the table to the clipboard, also over SSH.", SHARE, "copy", 22),
+    Action("theme", ("T",), "Theme", "The next theme; one is safe for red-green blindness.", APP),
+    Action("palette", (":", "ctrl+p"), "Find an action", "Every action by name.", APP, "palette", 23),
+    Action("keys", ("?",), "Keys", "The whole key map.", APP, "keys", 1),
+    Action("quit", ("q",), "Quit", "Save and leave.", APP, "quit", 24),
+)
+# fmt: on
+
+BY_ID: Mapping[str, Action] = {action.id: action for action in ALL}
+
+
+def footer_actions(situation: Situation) -> Iterable[Action]:
+    """The actions that the footer offers now, in the order of their use."""
+    possible = (action for action in ALL if action.rank and action.reason(situation) is None)
+    return sorted(possible, key=lambda action: action.rank)

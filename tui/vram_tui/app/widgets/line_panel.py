@@ -1,0 +1,136 @@
+"""A widget of lines made of named runs: it repaints only what differs from what it showed before."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from vram_tui.app.glyphs import UNICODE, Glyphs
+from vram_tui.app.themes import Palette
+
+
+class Run(NamedTuple):
+    """Text in one style of the palette."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Run, ...]
+EMPTY: Line = ()
+
+
+def width_of(line: Sequence[Run]) -> int:
+    return sum(cell_len(run.text) for run in line)
+
+
+def fitted(text: str, width: int, more: str = "⋯") -> str:
+    """Text in at most `width` cells, cut between words where that keeps half of it, and marked as cut."""
+    if cell_len(text) <= width:
+        return text
+    if width <= 1:
+        return more[:width]
+    kept = text
+    while cell_len(kept) > width - 1:
+        kept = kept[: len(kept) - max(1, (cell_len(kept) - width + 1) // 2)]
+    space = max(kept.rfind(" "), kept.rfind("-") + 1 if "-" in kept else -1)
+    return (kept[:space].rstrip() if space > width // 2 else kept) + more
+
+
+def padded(text: str, width: int, *, right: bool = False) -> str:
+    blank = " " * (width - cell_len(text))
+    return blank + text if right else text + blank
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Text in lines of at most `width` cells, broken at spaces (a longer word is broken where it must)."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        while cell_len(word) > width:
+            head = word
+            while cell_len(head) > width:
+                head = head[:-1]
+            lines += [line, head] if line else [head]
+            line, word = "", word[len(head) :]
+        joined = f"{line} {word}" if line else word
+        if cell_len(joined) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = joined
+    return [*lines, line] if line else lines
+
+
+def first_difference_end(old: Line, new: Line) -> int:
+    """The cell after the last one that differs between two lines (what lies right of it need not be sent)."""
+    old_cells, new_cells = width_of(old), width_of(new)
+    if old_cells != new_cells:
+        return max(old_cells, new_cells)
+    end = new_cells
+    for before, after in zip(reversed(old), reversed(new), strict=False):
+        if before != after:
+            break
+        end -= cell_len(after.text)
+    return end
+
+
+class LinePanel(Widget, can_focus=True):
+    """Draws `lines`; `show` replaces them and marks the differing ones alone.
+
+    `palette` and `glyphs` are set once by the app before the first paint; `restyle` follows a change of theme.
+    """
+
+    palette: Palette
+    glyphs: Glyphs = UNICODE
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.lines: list[Line] = []
+        self._strips: dict[int, Strip] = {}
+
+    def on_mount(self) -> None:
+        from vram_tui.app.house import house
+
+        home = house(self.app)
+        self.palette, self.glyphs = home.palette, home.glyphs
+
+    def show(self, lines: list[Line]) -> None:
+        """Replace the lines; what is equal stays untouched on the terminal."""
+        old = self.lines
+        self.lines = lines
+        regions = []
+        for y in range(max(len(old), len(lines))):
+            before = old[y] if y < len(old) else EMPTY
+            after = lines[y] if y < len(lines) else EMPTY
+            if before != after:
+                self._strips.pop(y, None)
+                regions.append(Region(0, y, first_difference_end(before, after), 1))
+        if regions and self.is_mounted:
+            self.refresh(*regions)
+
+    def restyle(self, palette: Palette) -> None:
+        self.palette = palette
+        self._strips.clear()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        strip = self._strips.get(y)
+        if strip is None:
+            strip = self._strip(self.lines[y]) if y < len(self.lines) else Strip.blank(0)
+            self._strips[y] = strip
+        return strip.adjust_cell_length(self.size.width) if self.is_attached else strip
+
+    def _strip(self, line: Line) -> Strip:
+        palette = self.palette
+        segments = [Segment(run.text, palette[run.style]) for run in line if run.text]
+        return Strip(segments, width_of(line)).simplify()
+
+    @property
+    def text(self) -> str:
+        """What stands on the panel, for tests and for copying."""
+        return "\n".join("".join(run.text for run in line).rstrip() for line in self.lines)
