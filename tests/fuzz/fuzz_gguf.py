@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vram_tui.importers.ggml_types import TYPE_IDS
+from vram_tui.estimator.formats import TYPES
 from vram_tui.importers.gguf_file import parse_gguf
 from vram_tui.importers.gguf_writer import header
 from vram_tui.importers.json_config import parse_object
@@ -37,7 +37,7 @@ _METADATA: dict[str, object] = {
     "tokenizer.ggml.add_bos_token": True,
 }
 _TENSORS = tuple(
-    (f"blk.{n}.w", (256, n + 1), TYPE_IDS[name]) for n, name in enumerate(("F32", "Q4_K", "MXFP4", "BF16"))
+    (f"blk.{n}.w", (256, n + 1), TYPES[name].id) for n, name in enumerate(("F32", "Q4_K", "MXFP4", "BF16"))
 )
 _STORED = {
     "__metadata__": {"format": "pt"},

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vram_tui.importers.ggml_types import REMOVED, TYPE_IDS, TYPES
+from vram_tui.estimator.formats import TYPES
 from vram_tui.importers.gguf_file import (
+    REMOVED,
     GgufError,
     GgufFile,
     Skipped,
@@ -19,7 +20,7 @@ from vram_tui.importers.gguf_file import (
 from vram_tui.importers.gguf_writer import header, write_header
 from vram_tui.importers.source import BytesSource
 
-Q4_K, Q6_K, F32 = TYPE_IDS["Q4_K"], TYPE_IDS["Q6_K"], TYPE_IDS["F32"]
+Q4_K, Q6_K, F32 = TYPES["Q4_K"].id, TYPES["Q6_K"].id, TYPES["F32"].id
 METADATA: dict[str, object] = {
     "general.architecture": "llama",
     "general.name": "Größe \x1b[31m",
@@ -97,9 +98,9 @@ def test_alignment_of_the_file_counts(alignment: int) -> None:
     assert read.file_bytes == sum(-(-size // alignment) * alignment for size in (12, 20))
 
 
-@pytest.mark.parametrize("name", sorted(TYPE_IDS))
+@pytest.mark.parametrize("name", sorted(TYPES))
 def test_every_type_is_measured_in_blocks(name: str) -> None:
-    kind = TYPES[TYPE_IDS[name]]
+    kind = TYPES[name]
     read = parse(header({}, [("t", (kind.block_elements * 3, 5), kind.id)]))
     assert read.tensor_bytes == 15 * kind.block_bytes
     assert read.tensors[0].elements == 15 * kind.block_elements
@@ -108,7 +109,7 @@ def test_every_type_is_measured_in_blocks(name: str) -> None:
 def test_published_bits_per_weight() -> None:
     """From the tables of llama.cpp's quantize tool."""
     bits = {"Q4_0": 4.5, "Q8_0": 8.5, "Q2_K": 2.625, "Q6_K": 6.5625, "IQ1_S": 1.5625, "IQ4_XS": 4.25, "MXFP4": 4.25}
-    assert {name: TYPES[TYPE_IDS[name]].bits_per_weight for name in bits} == bits
+    assert {name: TYPES[name].bits_per_weight for name in bits} == bits
 
 
 @pytest.mark.parametrize("type_id", [*REMOVED, 43, 99, 0xFFFFFFFF])
@@ -269,9 +270,9 @@ def test_damaged_headers_end_in_a_word_or_an_answer(data: st.DataObject) -> None
     ),
     st.lists(st.tuples(st.sampled_from(sorted(TYPES)), st.integers(1, 4), st.integers(1, 9)), max_size=6),
 )
-def test_round_trip(metadata: dict[str, object], shapes: list[tuple[int, int, int]]) -> None:
+def test_round_trip(metadata: dict[str, object], shapes: list[tuple[str, int, int]]) -> None:
     metadata.pop("general.alignment", None)
-    tensors = [(f"t{n}", (TYPES[i].block_elements * a, b), i) for n, (i, a, b) in enumerate(shapes)]
+    tensors = [(f"t{n}", (TYPES[i].block_elements * a, b), TYPES[i].id) for n, (i, a, b) in enumerate(shapes)]
     read = parse(header(metadata, tensors))
     kept = {key: value for key, value in read.metadata.items() if not isinstance(value, Skipped)}
     for key, value in metadata.items():

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vram_tui.importers.ggml_types import REMOVED, TYPES, GgmlType
+from vram_tui.estimator.formats import TYPES_BY_ID, GgmlType
 from vram_tui.importers.source import FileSource, ReadError, Source
 
 MAX_HEADER_BYTES = 256 << 20
@@ -32,6 +32,17 @@ KINDS = (
     *("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"),
     *("bool", "string", "array", "uint64", "int64", "float64"),
 )
+# Ids that once had a meaning (ggml/include/ggml.h); llama.cpp refuses such files too.
+REMOVED = {
+    4: "Q4_2",
+    5: "Q4_3",
+    31: "Q4_0_4_4",
+    32: "Q4_0_4_8",
+    33: "Q4_0_8_8",
+    36: "IQ4_NL_4_4",
+    37: "IQ4_NL_4_8",
+    38: "IQ4_NL_8_8",
+}
 _PART = re.compile(r"-(\d{5})-of-(\d{5})(\.gguf)$", re.IGNORECASE)
 _BROKEN = "the file is truncated or damaged: fetch it again"
 
@@ -67,7 +78,7 @@ class TensorInfo:
 
     @property
     def kind(self) -> GgmlType:
-        return TYPES[self.type_id]
+        return TYPES_BY_ID[self.type_id]
 
     @property
     def elements(self) -> int:
@@ -258,9 +269,9 @@ def _check_type(cursor: _Cursor, where: str, type_id: int, ne: tuple[int, ...]) 
     if type_id in REMOVED:
         mend = "quantize the model again with a current llama.cpp"
         raise cursor.fail(where, f"has the removed type {REMOVED[type_id]} (id {type_id})", mend)
-    if type_id not in TYPES:
+    if type_id not in TYPES_BY_ID:
         raise cursor.fail(where, f"has the unknown type id {type_id}", "only a newer version or a fork knows it")
-    kind = TYPES[type_id]
+    kind = TYPES_BY_ID[type_id]
     row = ne[0] if ne else 1
     if row % kind.block_elements:
         raise cursor.fail(where, f"has rows of {row}, not a multiple of {kind.name}'s {kind.block_elements}")

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from vram_tui.importers.ggml_types import TYPES
+from vram_tui.estimator.formats import TYPES_BY_ID
 from vram_tui.importers.gguf_file import KINDS, SCALARS, Skipped, TensorInfo
 
 _U64 = struct.Struct("<Q")
@@ -66,8 +66,8 @@ def lay_out(tensors: Iterable[tuple[str, tuple[int, ...], int]], alignment: int 
     placed, offset = [], 0
     for name, ne, type_id in tensors:
         tensor = TensorInfo(name, tuple(ne), type_id, offset)
-        if tensor.elements % TYPES[type_id].block_elements:
-            raise ValueError(f"{name}: {ne} is no whole number of {TYPES[type_id].name} blocks")
+        if tensor.elements % TYPES_BY_ID[type_id].block_elements:
+            raise ValueError(f"{name}: {ne} is no whole number of {TYPES_BY_ID[type_id].name} blocks")
         placed.append(tensor)
         offset += -(-tensor.bytes // alignment) * alignment
     return tuple(placed)
