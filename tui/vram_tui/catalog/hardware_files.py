@@ -54,8 +54,13 @@ def load_hardware(*roots: Path) -> HardwareCatalogue:
                 raise HardwareFileError(path, known, f"unknown accelerator {nodes[known].accelerator!r}")
         path = root / "tiers.toml"
         if path.is_file():
-            tiers = tuple(_guarded(path, str(row.get("id")), partial(_tier, row)) for row in _read(path)["tier"])
+            tiers = read_tiers(path)
     return HardwareCatalogue(accelerators.values(), nodes.values(), tiers, reserves, limits)
+
+
+def read_tiers(path: Path) -> tuple[Tier, ...]:
+    """The fit tiers of a `tiers.toml`. Raises HardwareFileError."""
+    return tuple(_guarded(path, str(row.get("id")), partial(_tier, row)) for row in _read(path)["tier"])
 
 
 def _read(path: Path) -> dict[str, Any]:

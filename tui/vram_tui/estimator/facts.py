@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vram_tui.estimator.devices import Tier, tier_of
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:
@@ -32,6 +34,9 @@ class Format:
     bits_per_weight: float
     runtimes: tuple[str, ...]
     base_type: str = ""
+    nominal_bits: float = 0.0
+    """What the method "bytes per weight" takes for a weight: the number on the label."""
+    source: str = ""
     rule: Mapping[str, float | str | bool] = field(default_factory=dict)
     quality: tuple[tuple[str, str, str], ...] = ()
     """(measure, value with unit, model it was measured on and source): evidence, never a percentage of ours."""
@@ -69,19 +74,6 @@ class NameRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Tier:
-    """A fit class: what a process reaches on its reference card, and the nominal size for the page's rule."""
-
-    id: str
-    label: str
-    glyph: str
-    ascii_glyph: str
-    usable_bytes: int | None
-    nominal_bytes: int | None
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """All constants in one place; built by the catalogue, handed to the estimator."""
 
@@ -91,10 +83,9 @@ class Facts:
     name_rules: Mapping[str, NameRule] = field(default_factory=dict)
     """By the name that the mixtures give it."""
 
+    tensor_types: Mapping[str, str] = field(default_factory=dict)
+    """What each ggml tensor type is, in words."""
+
     def tier_of(self, total_bytes: int, *, nominal: bool = False) -> Tier:
         """The first tier that holds the bytes (the last has no limit)."""
-        for tier in self.tiers:
-            limit = tier.nominal_bytes if nominal else tier.usable_bytes
-            if limit is None or total_bytes <= limit:
-                return tier
-        return self.tiers[-1]
+        return tier_of(total_bytes, self.tiers, nominal=nominal)
