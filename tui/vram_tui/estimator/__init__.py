@@ -1,0 +1,1 @@
+"""The pure estimator: what a model needs, from its blocks; standard library only."""
