@@ -32,23 +32,25 @@ def load_hardware(*roots: Path) -> HardwareCatalogue:
     ]
     # A later folder's rules go first, so that they win.
     reserves = tuple(
-        Reserve(**rule) for _, content in reversed(accelerator_files) for rule in content.get("reserve", ())
+        _guarded(path, "reserve", partial(_reserve, rule))
+        for path, content in reversed(accelerator_files)
+        for rule in content.get("reserve", ())
     )
     limits = AppleLimits()
-    for _, content in accelerator_files:
+    for path, content in accelerator_files:
         if "limits" in content:
-            limits = _apple_limits(content["limits"])
+            limits = _guarded(path, "limits", partial(_apple_limits, content["limits"]))
     rules = HardwareCatalogue(reserves=reserves, apple_limits=limits)
     accelerators: dict[str, Accelerator] = {}
     for path, content in accelerator_files:
         vendor = str(content.get("vendor", ""))
-        for known, row in content.get("device", {}).items():
+        for known, row in _tables(path, content, "device").items():
             accelerators[known] = _guarded(path, known, partial(_accelerator, known, vendor, row, rules))
     nodes: dict[str, Node] = {}
     tiers: tuple[Tier, ...] = ()
     for root in roots:
         path = root / "nodes.toml"
-        for known, row in _read(path).get("node", {}).items() if path.is_file() else ():
+        for known, row in _tables(path, _read(path), "node").items() if path.is_file() else ():
             nodes[known] = _guarded(path, known, partial(_node, known, row))
             if nodes[known].accelerator not in accelerators:
                 raise HardwareFileError(path, known, f"unknown accelerator {nodes[known].accelerator!r}")
@@ -71,6 +73,13 @@ def _read(path: Path) -> dict[str, Any]:
         return tomli.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
         raise HardwareFileError(path, "", str(error)) from error
+
+
+def _tables(path: Path, content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    tables = content.get(key, {})
+    if not isinstance(tables, dict) or not all(isinstance(row, dict) for row in tables.values()):
+        raise HardwareFileError(path, key, f"must be tables such as [{key}.some-id]")
+    return tables
 
 
 def _guarded(path: Path, known: str, build: Callable[[], _Record]) -> _Record:
@@ -190,6 +199,10 @@ def _price_basis(price: Mapping[str, Any]) -> str | None:
     return f"{price['basis']}, at the latest by then" if price.get("undated_source") else str(price["basis"])
 
 
+def _reserve(rule: Mapping[str, Any]) -> Reserve:
+    return Reserve(**rule)
+
+
 def _apple_limits(table: Mapping[str, Any]) -> AppleLimits:
     new, old = table["macos_26_mib"], table["older_mib"]
     return AppleLimits(
@@ -198,6 +211,10 @@ def _apple_limits(table: Mapping[str, Any]) -> AppleLimits:
         sources=tuple(table["sources"]),
         checked=str(table["checked"]),
     )
+
+
+def _tiers(content: Mapping[str, Any]) -> tuple[Tier, ...]:
+    return tuple(_tier(row) for row in content["tier"])
 
 
 def _tier(row: Mapping[str, Any]) -> Tier:

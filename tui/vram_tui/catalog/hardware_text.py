@@ -98,7 +98,7 @@ def _term(term: str, text: str, catalogue: HardwareCatalogue) -> Machine:
     if len(found) == 1:
         return _machine(found[0], catalogue)
     count, rest = 1, term
-    counted = None if found else _COUNT.fullmatch(term)
+    counted = None if found or _SIZE.fullmatch(term) else _COUNT.fullmatch(term)
     if counted:
         count, rest = int(counted[1]), counted[2].strip()
         if not 1 <= count <= LIMIT_DEVICES:
