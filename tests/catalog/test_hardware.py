@@ -300,7 +300,9 @@ def test_unknown_references_are_faults(tmp_path: Path) -> None:
         load_hardware(tmp_path)
 
 
-@pytest.mark.parametrize("text", ["[device", "vendor = 'x'\n[device.a]\nname = 'b'\n", "device = 3\n", "reserve = [1]\n", "limits = 1\n"])
+@pytest.mark.parametrize(
+    "text", ["[device", "[device.a]\nname = 'b'\n", "device = 3\n", "reserve = [1]\n", "limits = 1\n"]
+)
 def test_a_broken_file_names_itself(tmp_path: Path, text: str) -> None:
     path = _copy(tmp_path, text)
     with pytest.raises(HardwareFileError) as caught:
