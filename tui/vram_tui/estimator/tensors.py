@@ -46,10 +46,12 @@ def _walk(model: Model, file: bool) -> Iterator[LayerTensor]:
             yield LayerTensor(number, tensor)
         number += 1
     if model.mtp and (model.gguf.mtp or not file):
-        for layer in model.mtp_layers():
-            tensors = (*_layer_tensors(model, layer, file, hyper=model.mtp.hyper), *_mtp_tensors(model, file))
-            for tensor in tensors:
+        for position, layer in enumerate(model.mtp_layers(), 1):
+            for tensor in _layer_tensors(model, layer, file, hyper=model.mtp.hyper):
                 yield LayerTensor(number, tensor, True)
+            if position % len(model.mtp.layers) == 0:
+                for tensor in _mtp_tensors(model, file):
+                    yield LayerTensor(number, tensor, True)
             number += 1
 
 
@@ -139,7 +141,6 @@ def _mtp_tensors(model: Model, file: bool) -> Iterator[Tensor]:
     for _ in range(model.gguf.mtp_norms if file else mtp.norms):
         yield norm("mtp_norm", hidden)
     if mtp.head == "own":
-        yield Tensor("mtp_embedding", "other", (hidden, model.frame(file=file).vocab_size))
         yield Tensor("mtp_head", "other", (hidden, model.frame(file=file).vocab_size))
     if mtp.hyper_head and model.hyper_connections:
         yield from _hyper_head(model.hyper_connections, hidden)

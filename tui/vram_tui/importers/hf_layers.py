@@ -1,0 +1,424 @@
+"""From the per-layer facts of a configuration to mixers and feed-forwards."""
+
+from dataclasses import replace
+
+from vram_tui.estimator.blocks import (
+    Attention,
+    Compressed,
+    DeltaNet,
+    DirectIndexer,
+    Experts,
+    FeedForward,
+    Gated,
+    Kda,
+    LatentIndexer,
+    Mamba,
+    Mamba2,
+    Mla,
+    Plain,
+    Relative,
+)
+from vram_tui.importers.hf_keys import ConfigError, Keys
+from vram_tui.importers.hf_traits import Traits
+
+MAX_LAYERS = 2_000
+
+
+class Reader:
+    """One configuration with the traits of its type: what a layer is made of, by its index."""
+
+    def __init__(self, keys: Keys, traits: Traits, model_type: str) -> None:
+        self.keys, self.traits, self.model_type = keys, traits, model_type
+        self.hidden = keys.whole("hidden_size", "d_model", "n_embd", top=1 << 24)
+        blocks = keys.get("layers_block_type", default=[])
+        self.count = keys.whole(
+            "num_hidden_layers", "num_layers", "n_layer", default=len(blocks) or None, top=MAX_LAYERS
+        )
+        self.context = keys.whole(
+            "max_position_embeddings", "model_max_length", "max_sequence_length", "n_positions", default=0
+        )
+        if self.hidden == 0 or self.count == 0:
+            raise ConfigError("hidden_size and num_hidden_layers must be positive")
+
+    # -- attention -------------------------------------------------------------------------------------------------
+
+    def heads(self, index: int) -> int:
+        listed = self.keys.listed("num_attention_heads_per_layer", length=self.count)
+        return (
+            int(listed[index]) if listed else self.keys.whole("num_attention_heads", "num_heads", "n_head", top=1 << 16)
+        )
+
+    def head_dim(self) -> int:
+        stated = self.keys.whole("head_dim", default=0, top=1 << 16)
+        if stated:
+            return stated
+        heads = self.heads(0)
+        if heads == 0:
+            raise ConfigError("num_attention_heads must be positive")
+        return self.hidden // heads
+
+    def bias(self) -> str:
+        traits, keys = self.traits, self.keys
+        if traits.bias != "none":
+            return traits.bias
+        if keys.flag("use_qkv_bias", "qkv_bias"):
+            return "qkv"
+        return traits.stated_bias if keys.flag("attention_bias", "use_bias", "bias") else "none"
+
+    def qk_norm(self) -> str:
+        if self.traits.qk_norm_asked and not self.keys.flag("use_qk_norm", "qk_norm"):
+            return "none"
+        return self.traits.qk_norm
+
+    def gate(self) -> str:
+        if self.model_type == "laguna":
+            return "element" if self.keys.word("gating") == "elementwise" else "per-head"
+        if self.model_type == "lfm3" and not self.keys.flag("use_attention_gate", default=True):
+            return "none"
+        return self.traits.gate
+
+    def kinds(self) -> list[str]:
+        """ "full", "slide", "chunk", "cross" or the name of another mixer, per layer."""
+        keys, count, period = self.keys, self.count, self.traits.period
+        listed = keys.listed("layer_types", "layers_block_type", length=count)
+        if listed:
+            return [_KINDS.get(str(kind), str(kind)) for kind in listed]
+        pattern = keys.listed("hybrid_layer_pattern", length=count)
+        if pattern:
+            return ["slide" if one else "full" for one in pattern]
+        cross = keys.get("cross_attention_layers")
+        if isinstance(cross, list):
+            return ["cross" if index in cross else "full" for index in range(count)]
+        stated = keys.get("sliding_window_pattern", "global_attn_every_n_layers", "_sliding_window_pattern")
+        if isinstance(stated, int) and stated > 0:
+            period = stated
+        if keys.flag("use_sliding_window"):
+            first = keys.whole("max_window_layers", default=0)
+            return ["full" if index < first else "slide" for index in range(count)]
+        if period == 0 or keys.values.get("use_sliding_window") is False:
+            return ["full"] * count
+        if self.model_type == "llama4_text":
+            return ["full" if (index + 1) % period == 0 else "chunk" for index in range(count)]
+        return ["slide" if period == 1 or (index + 1) % period else "full" for index in range(count)]
+
+    def window(self) -> int:
+        window = self.keys.whole("sliding_window", default=self.traits.window)
+        return 0 if self.context and window >= self.context else window
+
+    def attention(self, kind: str, index: int) -> Attention:
+        keys, traits = self.keys, self.traits
+        heads = self.heads(index)
+        found = Attention(
+            heads=heads,
+            kv_heads=keys.whole("num_key_value_heads", "num_kv_heads", default=heads, top=1 << 16),
+            head_dim=self.head_dim(),
+            bias=self.bias(),
+            qk_norm=self.qk_norm(),
+            gate=self.gate(),
+            sinks=traits.sinks,
+        )
+        v_dim = keys.whole("v_head_dim", default=0, top=1 << 16)
+        found = replace(found, v_dim=0 if v_dim == found.head_dim else v_dim)
+        if kind == "slide":
+            found = self._sliding(replace(found, window=self.window()))
+        elif kind == "chunk":
+            found = replace(found, window=keys.whole("attention_chunk_size"), window_kind="chunk")
+        elif kind == "cross":
+            found = replace(found, kv="cross", qk_norm="head")
+        return self._special(found, kind, index)
+
+    def _sliding(self, found: Attention) -> Attention:
+        keys = self.keys
+        head_dim = keys.whole("swa_head_dim", default=found.head_dim)
+        v_dim = keys.whole("swa_v_head_dim", default=found.value_dim)
+        return replace(
+            found,
+            heads=keys.whole("swa_num_attention_heads", default=found.heads),
+            kv_heads=keys.whole("swa_num_key_value_heads", default=found.kv_heads),
+            head_dim=head_dim,
+            v_dim=0 if v_dim == head_dim else v_dim,
+        )
+
+    def _special(self, found: Attention, kind: str, index: int) -> Attention:
+        keys, name = self.keys, self.model_type
+        if name == "mimo_v2_flash":
+            swa, full = keys.flag("add_swa_attention_sink_bias"), keys.flag("add_full_attention_sink_bias")
+            return replace(found, sinks=swa if kind == "slide" else full)
+        if name == "granite_swa":
+            return replace(found, sinks=True)
+        if name.startswith("gemma4") and kind == "full":
+            kv = keys.whole("num_global_key_value_heads", default=found.kv_heads)
+            same = keys.flag("attention_k_eq_v")
+            found = replace(found, head_dim=keys.whole("global_head_dim", default=found.head_dim), k_is_v=same)
+            found = replace(found, kv_heads=kv if same else found.kv_heads)
+        if name == "inkling_text":
+            return replace(found, kv_conv=4, relative=Relative(dim=16, length=found.window or 1024))
+        shared = keys.whole("num_kv_shared_layers", default=0)
+        if shared and index >= self.count - shared:
+            return replace(found, kv="shared")
+        sparse = keys.part("sparse_attention_config")
+        if sparse.values and (sparse.get("sparse_attention_freq", default=[1] * self.count))[index]:
+            return replace(found, indexer=self._direct(sparse, index))
+        if name == "qwen4_exp_text":
+            heads, kv = keys.whole("indexer_n_heads"), keys.whole("indexer_kv_heads", default=1)
+            top_k = keys.whole("indexer_budget", default=0)
+            return replace(found, indexer=DirectIndexer(heads, keys.whole("indexer_head_dim"), kv, top_k=top_k))
+        return found
+
+    def _direct(self, sparse: Keys, index: int) -> DirectIndexer:
+        block = sparse.whole("sparse_block_size", default=0)
+        off = sparse.get("sparse_disable_index_value")
+        return DirectIndexer(
+            heads=sparse.whole("sparse_num_index_heads"),
+            dim=sparse.whole("sparse_index_dim"),
+            values=isinstance(off, list) and not off[index],
+            top_k=block * sparse.whole("sparse_topk_blocks", default=0),
+        )
+
+    # -- latent attention ------------------------------------------------------------------------------------------
+
+    def mla(self, index: int) -> Mla:
+        keys = self.keys
+        rope = keys.whole("qk_rope_head_dim", default=0, top=1 << 16)
+        no_rope = keys.listed("no_rope_layers", length=self.count) if self.model_type == "mistral_large4_text" else None
+        if no_rope and not no_rope[index]:
+            rope = 0
+        gate = self.traits.gate
+        if keys.flag("mla_use_output_gate"):
+            gate = "element"
+        return Mla(
+            heads=self.heads(index),
+            kv_rank=keys.whole("kv_lora_rank", top=1 << 20),
+            nope=keys.whole("qk_nope_head_dim", top=1 << 16),
+            rope=rope,
+            v_dim=keys.whole("v_head_dim", top=1 << 16),
+            q_rank=keys.whole("q_lora_rank", default=0, top=1 << 20),
+            bias=keys.flag("attention_bias"),
+            gate=gate,
+            sinks=self.traits.sinks,
+            indexer=self._latent_indexer(index),
+        )
+
+    def _latent_indexer(self, index: int) -> LatentIndexer | None:
+        keys = self.keys
+        dim = keys.whole("index_head_dim", default=0, top=1 << 16)
+        types = keys.listed("indexer_types", length=self.count)
+        if not dim or (types and types[index] != "full"):
+            return None
+        default = 64 if self.model_type == "hy_v4" else None
+        return LatentIndexer(
+            style="low-rank",
+            heads=keys.whole("index_n_heads", default=default, top=1 << 16),
+            dim=dim,
+            pool=keys.whole("index_kpool", default=0, top=1 << 16),
+            top_k=keys.whole("index_topk", default=0),
+        )
+
+    def compressed(self, index: int) -> Compressed:
+        keys = self.keys
+        ratios = keys.listed("compress_ratios", length=self.count) or [0] * self.count
+        ratio = int(ratios[index])
+        indexer = None
+        if self.model_type == "deepseek_v41":
+            sources = keys.get("index_source_layer_ids", default=[])
+            indexed = index in sources
+        else:
+            indexed = ratio == 4
+        if indexed:
+            indexer = LatentIndexer(
+                style="pooled",
+                heads=keys.whole("index_n_heads"),
+                dim=keys.whole("index_head_dim"),
+                top_k=keys.whole("index_topk", default=0),
+            )
+        kv_sources = keys.get("kv_source_layer_ids")
+        shared = isinstance(kv_sources, list) and ratio > 0 and index not in kv_sources
+        return Compressed(
+            heads=self.heads(index),
+            head_dim=self.head_dim(),
+            q_rank=keys.whole("q_lora_rank"),
+            o_rank=keys.whole("o_lora_rank"),
+            o_groups=keys.whole("o_groups"),
+            window=keys.whole("sliding_window"),
+            ratio=ratio,
+            indexer=indexer,
+            kv="shared" if shared else "own",
+        )
+
+    # -- recurrent mixers ------------------------------------------------------------------------------------------
+
+    def delta_net(self) -> DeltaNet:
+        keys = self.keys
+        return DeltaNet(
+            k_heads=keys.whole("linear_num_key_heads"),
+            v_heads=keys.whole("linear_num_value_heads"),
+            k_dim=keys.whole("linear_key_head_dim"),
+            v_dim=keys.whole("linear_value_head_dim"),
+            conv=keys.whole("linear_conv_kernel_dim"),
+        )
+
+    def kda(self) -> Kda:
+        keys, linear = self.keys, self.keys.part("linear_attn_config")
+        if linear.values:
+            heads, dim, conv = (
+                linear.whole("num_heads"),
+                linear.whole("head_dim"),
+                linear.whole("short_conv_kernel_size"),
+            )
+            rank = 0 if linear.flag("use_full_rank_gate") else dim
+            return Kda(heads, dim, conv, gate_rank=rank, forget_rank=dim)
+        heads, dim = keys.whole("linear_num_heads"), keys.whole("linear_head_dim")
+        conv = keys.whole("linear_conv_kernel_dim", "short_conv_kernel_size")
+        if self.model_type == "bailing_hybrid":
+            return Kda(heads, dim, conv)
+        return Kda(heads, dim, conv, gate_rank=dim, forget_rank=dim)
+
+    def mamba1(self) -> Mamba:
+        keys = self.keys
+        inner = keys.whole("expand", "mamba_expand", default=2) * self.hidden
+        dt_rank = keys.get("time_step_rank", "mamba_dt_rank", default="auto")
+        return Mamba(
+            inner=keys.whole("intermediate_size", default=inner) if self.traits.mixer == "mamba" else inner,
+            state_size=keys.whole("state_size", "mamba_d_state"),
+            dt_rank=-(-self.hidden // 16) if dt_rank == "auto" else int(dt_rank),
+            conv=keys.whole("conv_kernel", "mamba_d_conv"),
+            inner_norms=self.model_type == "jamba",
+        )
+
+    def mamba2(self) -> Mamba2:
+        keys = self.keys
+        heads = keys.whole("mamba_num_heads", "mamba_n_heads", "num_heads")
+        head_dim = keys.whole("mamba_head_dim", "mamba_d_head", "head_dim")
+        inner = keys.whole("mamba_d_ssm", default=heads * head_dim)
+        return Mamba2(
+            inner=inner,
+            state_size=keys.whole("ssm_state_size", "mamba_d_state", "state_size"),
+            groups=keys.whole("n_groups", "mamba_n_groups"),
+            heads=heads,
+            conv=keys.whole("conv_kernel", "mamba_d_conv"),
+            norm=keys.flag("mamba_rms_norm", default=True),
+            conv_bias=keys.flag("use_conv_bias", "mamba_conv_bias", default=True),
+            bias=keys.flag("mamba_proj_bias"),
+        )
+
+    # -- feed-forward ----------------------------------------------------------------------------------------------
+
+    def mlp_bias(self) -> bool:
+        return self.traits.mlp_bias or self.keys.flag("mlp_bias", "use_bias")
+
+    def dense(self, index: int) -> FeedForward:
+        keys = self.keys
+        if self.model_type in ("llama4_text", "minimax_m3_text"):
+            size = keys.whole("intermediate_size_mlp", "dense_intermediate_size")
+        elif self.model_type == "granitemoehybrid":
+            size = keys.whole("shared_intermediate_size")
+        else:
+            widths = keys.get("intermediate_size", "ffn_hidden_size", "n_inner")
+            size = (
+                int(widths[index])
+                if isinstance(widths, list)
+                else keys.whole("intermediate_size", "ffn_hidden_size", "n_inner")
+            )
+        shared = keys.whole("num_kv_shared_layers", default=0)
+        if keys.flag("use_double_wide_mlp") and index >= self.count - shared:
+            size *= 2
+        if self.traits.feed_forward == "plain":
+            return Plain(size, bias=self.mlp_bias(), act_params=self.traits.act_params)
+        return Gated(size, bias=self.mlp_bias())
+
+    def experts_count(self) -> int:
+        names = ("n_routed_experts", "num_experts", "num_local_experts", "moe_num_experts")
+        return self.keys.whole(*names, default=0, top=1 << 16)
+
+    def sparse_layers(self) -> list[bool]:
+        """Which layers route to experts."""
+        keys, count = self.keys, self.count
+        if self.experts_count() <= 1:
+            return [False] * count
+        types = keys.listed("mlp_layer_types", length=count)
+        if types:
+            return [kind == "sparse" for kind in types]
+        freq = keys.get("moe_layer_freq")
+        if isinstance(freq, list):
+            return [bool(one) for one in freq[:count]]
+        if keys.get("expert_layer_period"):
+            period, offset = keys.whole("expert_layer_period"), keys.whole("expert_layer_offset", default=0)
+            return [index % period == offset for index in range(count)]
+        if keys.get("moe_layer_start_index") is not None:
+            first, last = keys.whole("moe_layer_start_index"), keys.whole("moe_layer_end_index", default=count - 1)
+            step = keys.whole("moe_layer_interval", default=1) or 1
+            return [first <= index <= last and (index + 1) % step == 0 for index in range(count)]
+        step = keys.whole("interleave_moe_layer_step", "decoder_sparse_step", default=1) or 1
+        skipped = keys.get("mlp_only_layers", default=[])
+        first = keys.whole("first_k_dense_replace", "num_dense_layers", default=self.traits.dense_first)
+        return [index >= first and (index + 1) % step == 0 and index not in skipped for index in range(count)]
+
+    def experts(self, index: int) -> Experts:
+        keys, traits, name = self.keys, self.traits, self.model_type
+        size = keys.whole("moe_intermediate_size", "expert_ffn_hidden_size", "intermediate_size")
+        found = Experts(
+            count=self.experts_count(),
+            active=keys.whole(
+                "num_experts_per_tok",
+                "num_experts_per_token",
+                "moe_topk",
+                "moe_k",
+                "experts_per_token",
+                "top_k_experts",
+            ),
+            size=size,
+            gated=traits.mixer != "nemotron-h",
+            shared=self._shared(size),
+            shared_gate=traits.shared_gate,
+            router_bias=traits.router_bias,
+            bias=name == "gpt_oss",
+        )
+        return self._special_experts(found, index)
+
+    def _shared(self, size: int) -> int:
+        keys = self.keys
+        stated = keys.whole(
+            "shared_expert_intermediate_size",
+            "moe_shared_expert_intermediate_size",
+            "share_expert_dim",
+            "shared_intermediate_size",
+            default=0,
+        )
+        number = keys.whole(
+            "n_shared_experts", "num_shared_experts", "num_shared_expert", "moe_num_shared_experts", default=0
+        )
+        if self.model_type == "llama4_text":
+            return size
+        return stated or number * size
+
+    def _special_experts(self, found: Experts, index: int) -> Experts:
+        keys, name = self.keys, self.model_type
+        if name.startswith("deepseek_v4"):
+            hashed = index < keys.whole("num_hash_layers", default=0)
+            return replace(found, hash=hashed, router_bias=not hashed)
+        if name == "inkling_text":
+            return replace(found, routed_shared=keys.whole("n_shared_experts"), router_scalar=True)
+        if name == "longcat_flash":
+            return replace(found, zero_experts=keys.whole("zero_expert_num", default=0))
+        if name.startswith("gemma4"):
+            dense = keys.whole("intermediate_size")
+            return replace(found, shared=0, dense=dense, branch_norms=3, expert_scales=1, router_scale=True)
+        latent = keys.whole("routed_expert_hidden_size", "moe_latent_size", "moe_hidden_size", default=0)
+        if latent:
+            named = keys.flag("latent_moe_use_norm")
+            return replace(found, latent=latent, latent_norm=False, latent_out_norm=named)
+        return found
+
+    def feed_forward(self, index: int, sparse: list[bool]) -> FeedForward:
+        return self.experts(index) if sparse[index] else self.dense(index)
+
+
+_KINDS = {
+    "full_attention": "full",
+    "attention": "full",
+    "sliding_attention": "slide",
+    "chunked_attention": "chunk",
+    "linear_attention": "linear",
+    "indexed_attention": "full",
+    "hybrid": "full",
+}
