@@ -10,7 +10,7 @@ from vram_tui.estimator.formats import TYPES
 
 _LOWEST = frozenset(("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS"))
 _LOW = _LOWEST | {"IQ2_S", "IQ2_M"}
-_SOURCE_16 = frozenset(("F16", "BF16"))
+_PLAIN = frozenset(("F32", "F16", "BF16"))
 
 # What a type becomes when the row does not divide into its blocks of 256.
 _FALLBACK = {
@@ -61,12 +61,12 @@ class Mixture:
 
     def type_of(self, tensor: Tensor, layer: int, number: int) -> str:
         """The ggml type of a tensor in a layer; `number` counts the tensors of its class before it in the file."""
-        if tensor.keep == KEPT_F32 or self.file_type == "F32":
+        if tensor.keep == KEPT_F32:
             return "F32"
-        if self.base in _SOURCE_16:
-            return "F32" if tensor.source_f32 else self.base
-        if tensor.keep == KEPT_16 or len(tensor.shape) < 2:
-            return "F16"
+        if tensor.keep == KEPT_16:
+            return "BF16" if self.base == "BF16" else "F16"
+        if self.base in _PLAIN:
+            return self.base
         return _fit_row(self._choose(tensor, layer, number), tensor.shape[0])
 
     def _choose(self, tensor: Tensor, layer: int, number: int) -> str:

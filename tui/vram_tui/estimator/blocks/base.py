@@ -17,8 +17,7 @@ class Tensor(NamedTuple):
     `role` says what it does and decides how servers shard it; `cls` is the class that GGUF mixtures ask for
     (q, k, v, o, gate, up, down, emb, out, other); `shape` is (columns, rows[, n]) as in GGUF; `keep` is one of
     QUANT, KEPT_16, KEPT_F32. `counted` is false for tensors that a file stores but that are no parameters of
-    the model (RoPE factor tables, integer tables); `source_f32` marks the ones a converter writes as F32 in a
-    16-bit file although file types quantize them.
+    the model (RoPE factor tables, integer tables).
     """
 
     role: str
@@ -26,7 +25,6 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
     keep: str = QUANT
     counted: bool = True
-    source_f32: bool = False
 
     @property
     def elements(self) -> int:

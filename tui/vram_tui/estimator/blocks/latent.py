@@ -23,7 +23,7 @@ class LatentIndexer:
             Tensor("indexer_k", "k", (hidden, self.dim)),
             norm("indexer_k_norm", self.dim),
             norm("indexer_k_norm_bias", self.dim),
-            Tensor("indexer_proj", "other", (hidden, self.heads), source_f32=True),
+            Tensor("indexer_proj", "other", (hidden, self.heads)),
         ]
         if self.pool:
             found += [

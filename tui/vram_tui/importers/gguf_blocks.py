@@ -1,0 +1,384 @@
+"""GGUF metadata to blocks: the key-values of a file, its traits, and its tensor list where there is one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from vram_tui.catalog.stacking import stacked
+from vram_tui.estimator.blocks import (
+    Attention,
+    Compressed,
+    DeltaNet,
+    DirectIndexer,
+    Experts,
+    FeedForward,
+    Gated,
+    Kda,
+    LatentIndexer,
+    Mamba,
+    Mamba2,
+    Mixer,
+    Mla,
+    Parallel,
+    Plain,
+    ShortConv,
+)
+from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, Layer, Model, Mtp, PerLayerInput
+from vram_tui.importers.gguf_observed import observed
+from vram_tui.importers.gguf_traits import TRAITS, GgufTraits
+
+
+class BlocksError(ValueError):
+    """Metadata that no blocks can be made of: the message names the key."""
+
+
+def model_from_metadata(
+    kv: Mapping[str, object],
+    *,
+    vocab_size: int,
+    tied: bool | None,
+    tensors: Mapping[str, Sequence[int]] | None = None,
+    left_out: Sequence[str] = (),
+) -> Model:
+    """The model that a GGUF file's key-values describe.
+
+    `tensors` maps names to shapes (ne) and overrules the architecture's traits; `left_out` are patterns such as
+    `blk.N.attn_v.weight` of optional tensors that the file does not have; `tied` None counts as untied.
+    Raises BlocksError for missing or impossible keys.
+    """
+    keys = Keys(kv)
+    traits = TRAITS.get(keys.architecture, GgufTraits())
+    missing = frozenset(left_out)
+    traits = observed(traits, tensors) if tensors else _without(traits, missing)
+    return _Reader(keys, traits, missing).model(vocab_size, bool(tied))
+
+
+class Keys:
+    """Typed reading of the architecture's own keys."""
+
+    def __init__(self, kv: Mapping[str, object]) -> None:
+        architecture = kv.get("general.architecture")
+        if not isinstance(architecture, str) or not architecture:
+            raise BlocksError("general.architecture: the file does not name its architecture")
+        self.architecture = architecture
+        self._kv = kv
+
+    def _raw(self, key: str) -> object:
+        return self._kv.get(f"{self.architecture}.{key}")
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """A whole number; of a list the first. Raises BlocksError where it is missing and has no default."""
+        value = self._raw(key)
+        if isinstance(value, (list, tuple)):
+            value = value[0] if value else None
+        if value is None:
+            if default is None:
+                raise BlocksError(f"{self.architecture}.{key} is missing")
+            return default
+        return self._whole(key, value)
+
+    def per_layer(self, key: str, layer: int, default: int = 0) -> int:
+        """The layer's own number where the key holds a list (beyond its end the default), else the one number."""
+        value = self._raw(key)
+        if isinstance(value, (list, tuple)):
+            return self._whole(key, value[layer]) if layer < len(value) else default
+        return default if value is None else self._whole(key, value)
+
+    def has(self, key: str) -> bool:
+        return self._raw(key) is not None
+
+    def is_list(self, key: str) -> bool:
+        return isinstance(self._raw(key), (list, tuple))
+
+    def _whole(self, key: str, value: object) -> int:
+        if isinstance(value, (bool, int, float)) and value == int(value) and 0 <= value < 1 << 40:
+            return int(value)
+        raise BlocksError(f"{self.architecture}.{key}: {value!r} is no count")
+
+
+def _without(traits: GgufTraits, missing: frozenset[str]) -> GgufTraits:
+    """The traits of a file that lacks these optional tensors."""
+
+    def gone(name: str) -> bool:
+        return f"blk.N.{name}" in missing
+
+    if gone("exp_probs_b.bias"):
+        traits = replace(traits, router_bias=False)
+    if gone("attn_q_norm.weight"):
+        traits = replace(traits, qk_norm="none")
+    if gone("ssm_norm.weight"):
+        traits = replace(traits, conv_norm=False)
+    if gone("attn_q.bias"):
+        traits = replace(traits, bias="none")
+    if "rope_freqs.weight" in missing:
+        traits = replace(traits, rope_factors="")
+    return traits
+
+
+def _roles_left_out(missing: frozenset[str]) -> tuple[str, ...]:
+    """Left-out projections as roles. K without V can only be missing where another layer's K is used."""
+    found = []
+    if "blk.N.attn_v.weight" in missing:
+        found.append("attn_v")
+    if "blk.N.attn_k.weight" in missing:
+        found += ["shared:attn_k", "shared:attn_k_norm"]
+    return tuple(found)
+
+
+class _Reader:
+    """One pass over the layers."""
+
+    def __init__(self, keys: Keys, traits: GgufTraits, missing: frozenset[str]) -> None:
+        self.keys = keys
+        self.traits = traits
+        self.missing = missing
+        self.hidden = keys.number("embedding_length")
+        self.mtp = keys.number("nextn_predict_layers", 0)
+        self.trunk = keys.number("block_count") - self.mtp
+        if self.trunk < 1 or self.trunk > 4096:
+            raise BlocksError(f"{keys.architecture}.block_count: {self.trunk} layers")
+        self.is_mla = keys.has("attention.kv_lora_rank") and not keys.has("attention.compress_ratios")
+
+    def model(self, vocab_size: int, tied: bool) -> Model:
+        keys, traits = self.keys, self.traits
+        layers = [self._layer(number) for number in range(self.trunk)]
+        mtp = tuple(self._layer(self.trunk + number, mtp=True) for number in range(self.mtp))
+        per_layer = keys.number("embedding_length_per_layer_input", 0)
+        streams = keys.number("hyper_connection.count", 0)
+        altup = keys.number("altup.num_inputs", 0)
+        return Model(
+            hidden_size=self.hidden,
+            vocab_size=vocab_size,
+            stack=stacked(layers),
+            tied_embeddings=tied,
+            norm=traits.norm,
+            norms=traits.norms,
+            embedding_norm=traits.embedding_norm,
+            head_bias=traits.head_bias,
+            residual_vectors=traits.residual_vectors,
+            per_layer_input=PerLayerInput(per_layer, vocab_size) if per_layer else None,
+            altup=AltUp(altup, traits.laurel_rank) if altup else None,
+            hyper_connections=HyperConnections(streams) if streams else None,
+            mtp=Mtp(mtp[:1], self.mtp, norms=traits.mtp_norms) if mtp else None,
+            context_tokens=keys.number("context_length", 0),
+            gguf=self._gguf(),
+        )
+
+    def _gguf(self) -> Gguf:
+        keys, traits = self.keys, self.traits
+        head_dim = self._head_dim(0)
+        rotary = keys.number("rope.dimension_count", head_dim)
+        value_length = keys.number("attention.value_length", 0)
+        return Gguf(
+            architecture=keys.architecture,
+            mtp_norms=traits.mtp_norms,
+            fused=traits.fused,
+            mla=self._mla_style() if self.is_mla else "absorbed",
+            rope_factors=rotary // 2 if traits.rope_factors else 0,
+            layer_scalars=traits.layer_scalars,
+            stored_shared_kv=traits.stored_shared_kv,
+            left_out=_roles_left_out(self.missing),
+            value_length=value_length
+            if self.is_mla and value_length != keys.number("attention.kv_lora_rank", 0)
+            else 0,
+        )
+
+    def _mla_style(self) -> str:
+        return "absorbed" if self.keys.has("attention.key_length_mla") else "expanded"
+
+    def _layer(self, number: int, *, mtp: bool = False) -> Layer:
+        mixer, feed_forward = self._mixer(number, mtp), self._feed_forward(number, mtp)
+        if self.traits.halves and isinstance(mixer, Attention | Mamba | Mamba2):
+            feed_forward = None
+        return Layer(mixer, feed_forward)
+
+    # Mixers
+
+    def _mixer(self, number: int, mtp: bool) -> Mixer | None:
+        keys, traits = self.keys, self.traits
+        if keys.has("attention.compress_ratios"):
+            return self._compressed(number)
+        if traits.both:
+            return Parallel((self._attention(number), self._recurrent()))
+        if self._is_recurrent(number, mtp):
+            if traits.halves and keys.per_layer("feed_forward_length", number):
+                return None
+            return self._recurrent()
+        if self.is_mla:
+            return self._latent(number, mtp)
+        if not keys.per_layer("attention.head_count_kv", number, self._heads(number)):
+            return None
+        return self._attention(number)
+
+    def _is_recurrent(self, number: int, mtp: bool) -> bool:
+        keys, traits = self.keys, self.traits
+        if not traits.recurrent or mtp:
+            return False
+        if keys.is_list("attention.recurrent_layers"):
+            return bool(keys.per_layer("attention.recurrent_layers", number))
+        if traits.recurrent == "delta-net":
+            return (number + 1) % keys.number("full_attention_interval", 4) != 0
+        if keys.is_list("attention.head_count_kv"):
+            return keys.per_layer("attention.head_count_kv", number) == 0
+        return True
+
+    def _recurrent(self) -> Mixer:
+        keys, traits = self.keys, self.traits
+        if traits.recurrent == "short-conv":
+            return ShortConv(keys.number("shortconv.l_cache"))
+        conv = keys.number("ssm.conv_kernel", 4)
+        if traits.recurrent == "kda":
+            dim = keys.number("kda.head_dim")
+            return Kda(self._heads(0), dim, conv, gate_rank=dim, forget_rank=dim)
+        inner, state = keys.number("ssm.inner_size"), keys.number("ssm.state_size")
+        steps = keys.number("ssm.time_step_rank")
+        if traits.recurrent == "mamba":
+            return Mamba(inner, state, steps, conv, traits.inner_norms)
+        groups = keys.number("ssm.group_count")
+        if traits.recurrent == "delta-net":
+            return DeltaNet(groups, steps, state, inner // steps, conv)
+        return Mamba2(inner, state, groups, steps, conv, norm=traits.conv_norm)
+
+    def _heads(self, number: int) -> int:
+        return self.keys.per_layer("attention.head_count", number)
+
+    def _head_dim(self, number: int) -> int:
+        stated = self.keys.number("attention.key_length", 0)
+        heads = self._heads(number)
+        return stated or (self.hidden // heads if heads else 0)
+
+    def _attention(self, number: int) -> Attention:
+        keys, traits = self.keys, self.traits
+        window = self._window(number)
+        suffix = "_swa" if window and keys.has("attention.key_length_swa") else ""
+        head_dim = keys.number(f"attention.key_length{suffix}", self._head_dim(number))
+        heads = self._heads(number)
+        indexed = traits.direct_indexer and number >= keys.number("leading_dense_block_count", 0)
+        return Attention(
+            heads=heads,
+            kv_heads=keys.per_layer("attention.head_count_kv", number, heads),
+            head_dim=head_dim,
+            v_dim=keys.number(f"attention.value_length{suffix}", head_dim),
+            window=window,
+            window_kind=traits.window_kind,
+            bias=traits.bias,
+            qk_norm=traits.qk_norm,
+            gate=traits.gate,
+            sinks=traits.sinks == "all" or (traits.sinks == "window" and window > 0),
+            k_is_v=traits.k_is_v == "full" and not window,
+            kv="shared" if self._own_caches() <= number < self.trunk else "own",
+            indexer=DirectIndexer(
+                heads=keys.number("attention.indexer.head_count"),
+                dim=keys.number("attention.indexer.key_length"),
+                values=True,
+                top_k=keys.number("attention.indexer.top_k", 0),
+            )
+            if indexed
+            else None,
+        )
+
+    def _own_caches(self) -> int:
+        """Leading layers with caches of their own; the rest of the trunk reads theirs."""
+        return self.trunk - self.keys.number("attention.shared_kv_layers", 0)
+
+    def _window(self, number: int) -> int:
+        """The layer's window in tokens; one that covers the native context is none."""
+        keys, traits = self.keys, self.traits
+        window = keys.number("attention.sliding_window", traits.window)
+        if not window:
+            return 0
+        if keys.is_list("attention.sliding_window_pattern"):
+            return window if keys.per_layer("attention.sliding_window_pattern", number) else 0
+        period = keys.number("attention.sliding_window_pattern", traits.period)
+        full = number % period == 0 if traits.full_first else (number + 1) % period == 0 if period else False
+        return 0 if full or not period else window
+
+    def _latent(self, number: int, mtp: bool) -> Mla:
+        keys = self.keys
+        rank = keys.number("attention.kv_lora_rank")
+        rope = keys.number("rope.dimension_count")
+        absorbed = self._mla_style() == "absorbed"
+        key = keys.number("attention.key_length_mla" if absorbed else "attention.key_length")
+        value = keys.number("attention.value_length_mla" if absorbed else "attention.value_length")
+        indexed = keys.has("attention.indexer.head_count") and (
+            mtp or bool(keys.per_layer("attention.indexer.types", number, 1))
+        )
+        return Mla(
+            heads=self._heads(number),
+            kv_rank=rank,
+            nope=key - rope,
+            rope=rope,
+            v_dim=value,
+            q_rank=keys.number("attention.q_lora_rank", 0),
+            indexer=self._indexer("low-rank") if indexed else None,
+        )
+
+    def _indexer(self, style: str) -> LatentIndexer:
+        keys = self.keys
+        return LatentIndexer(
+            style,
+            keys.number("attention.indexer.head_count"),
+            keys.number("attention.indexer.key_length"),
+            top_k=keys.number("attention.indexer.top_k", 0),
+        )
+
+    def _compressed(self, number: int) -> Compressed:
+        keys = self.keys
+        ratio = keys.per_layer("attention.compress_ratios", number)
+        # Only the fine history is searched; the coarse one is read whole.
+        fine = min(
+            (r for r in (keys.per_layer("attention.compress_ratios", n) for n in range(self.trunk)) if r), default=0
+        )
+        return Compressed(
+            heads=self._heads(number),
+            head_dim=keys.number("attention.key_length"),
+            q_rank=keys.number("attention.q_lora_rank"),
+            o_rank=keys.number("attention.output_lora_rank"),
+            o_groups=keys.number("attention.output_group_count"),
+            window=keys.number("attention.sliding_window"),
+            ratio=ratio,
+            indexer=self._indexer("pooled") if ratio and ratio == fine else None,
+        )
+
+    # Feed-forwards
+
+    def _feed_forward(self, number: int, mtp: bool) -> FeedForward | None:
+        keys, traits = self.keys, self.traits
+        count = keys.number("expert_count", 0)
+        dense = keys.per_layer("feed_forward_length", number)
+        if traits.halves and not dense:
+            return None
+        if count and self._has_experts(number) and not (mtp and traits.mtp_dense):
+            return self._experts(number, count, dense)
+        if not dense:
+            return None
+        return Plain(dense, traits.feed_forward_bias) if traits.plain else Gated(dense, traits.feed_forward_bias)
+
+    def _has_experts(self, number: int) -> bool:
+        keys, traits = self.keys, self.traits
+        step = keys.number("interleave_moe_layer_step", traits.moe_step) or 1
+        first = keys.number("leading_dense_block_count", traits.first_dense)
+        return number >= first and (number + 1) % step == 0
+
+    def _experts(self, number: int, count: int, dense: int) -> Experts:
+        keys, traits = self.keys, self.traits
+        size = keys.number("expert_feed_forward_length", dense)
+        shared = keys.number("expert_shared_feed_forward_length", 0)
+        if not shared:
+            shared = size * (1 if traits.shared_one else keys.number("expert_shared_count", 0))
+        hashed = number < keys.number("hash_layer_count", 0)
+        return Experts(
+            count=count,
+            active=keys.number("expert_used_count", 1),
+            size=size,
+            gated=not traits.plain,
+            shared=shared,
+            shared_gate=traits.shared_gate and shared > 0,
+            router_bias=traits.router_bias and not hashed,
+            bias=traits.expert_bias,
+            hash=hashed,
+            latent=keys.number("moe_latent_size", 0),
+            dense=dense if traits.dense_beside else 0,
+            branch_norms=traits.branch_norms,
+            expert_scales=traits.expert_scales,
+            router_scale=traits.router_scale,
+        )
