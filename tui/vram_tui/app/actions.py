@@ -163,6 +163,7 @@ ALL: tuple[Action, ...] = (
     Action("theme", ("T",), "Theme", "The next theme; one is safe for red-green blindness.", APP),
     Action("palette", (":", "ctrl+p"), "Find an action", "Every action by name.", APP, "palette", 23),
     Action("keys", ("?",), "Keys", "The whole key map.", APP, "keys", 1),
+    Action("suspend", ("ctrl+z",), "Suspend", "Back to the shell; fg returns.", APP),
     Action("quit", ("q",), "Quit", "Save and leave.", APP, "quit", 24),
 )
 # fmt: on

@@ -1,1 +1,6 @@
-"""One module and one style sheet per screen."""
+"""One module and one style sheet per screen; `SCREENS` says where each is found, so that none is loaded early."""
+
+SCREENS: dict[str, str] = {
+    "explore": "vram_tui.app.screens.explore:Explore",
+}
+"""Name in the registry → module and class. A name that is not here has actions that say "not in this version yet"."""

@@ -88,8 +88,8 @@ class LinePanel(Widget, can_focus=True):
     palette: Palette
     glyphs: Glyphs = UNICODE
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, widget_id: str | None = None) -> None:
+        super().__init__(id=widget_id)
         self.lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
 

@@ -1,0 +1,343 @@
+"""The app: one session, one key map, one set of answers; screens come and go around them."""
+
+import signal
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import Any
+
+from textual import events
+from textual.app import App
+from textual.color import Color
+from textual.screen import Screen
+
+from vram_tui.app import themes
+from vram_tui.app.actions import BY_ID, Situation
+from vram_tui.app.glyphs import ASCII, UNICODE
+from vram_tui.app.house import Edit
+from vram_tui.app.key_map import key_map
+from vram_tui.app.palette import ActionProvider
+from vram_tui.app.screens import SCREENS
+from vram_tui.app.screens.base import HouseScreen
+from vram_tui.app.widgets.line_panel import LinePanel
+from vram_tui.session.answers import Answers, Library
+from vram_tui.session.edits import EditError, History, set_units
+from vram_tui.session.listing import newest
+from vram_tui.session.settings import Settings
+from vram_tui.session.state import UNITS, Session
+from vram_tui.session.storage import Store
+
+SAVE_AFTER_SECONDS = 1.5
+LATEST_FRAME_SECONDS = 0.05
+"""A burst of keys is shown as one change, but not later than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says about the dashboard; empty means that it says nothing."""
+
+    model: str = ""
+    restricted: bool = False
+    ascii: bool = False
+    mouse: bool = True
+    theme: str = ""
+    units: str = ""
+    target: str = ""
+
+
+class VramApp(App[None], inherit_bindings=False):
+    """Holds the session and hands it to the screen on top; every key and every edit passes through here."""
+
+    TITLE = "vram-tui"
+    MODES = {"explore": lambda: load_screen("explore")}  # noqa: RUF012 - Textual's own class attribute
+    DEFAULT_MODE = "explore"
+    COMMANDS = {ActionProvider}  # noqa: RUF012
+    ENABLE_COMMAND_PALETTE = True
+    PAUSE_GC_ON_SCROLL = True
+
+    def __init__(
+        self,
+        library: Library,
+        *,
+        options: Options | None = None,
+        settings: Settings | None = None,
+        store: Store | None = None,
+        answers: Answers | None = None,
+        notices: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.options = options or Options()
+        self.settings = settings or Settings()
+        self.store = store or Store(None)
+        self.answers = answers or Answers(library)
+        self.library = library
+        self.glyphs = ASCII if self.options.ascii or self.settings.ascii else UNICODE
+        self.key_map, key_faults = key_map(self.settings.keys)
+        self._notices = [*notices, *key_faults]
+        self._history = History(self._first_session())
+        self._shown = self._history.present
+        self._shown_at = 0.0
+        self._waiting = False
+        self._save_lock = threading.Lock()
+        self._save_timer: Any = None
+        for theme in themes.OURS:
+            self.register_theme(theme)
+        self.theme = self._first_theme()
+        self.palette = self._palette()
+
+    # Starting
+
+    def _first_session(self) -> Session:
+        """What was saved, under what the command line and the settings say."""
+        session, told = self.store.load() if self.store.path else (Session(), ())
+        self._notices += told
+        known = {summary.id for summary in self.library.entries}
+        model = self.options.model if self.options.model in known else session.model
+        marks = tuple(mark for mark in session.marks if mark in known)
+        units = self.options.units or self.settings.units or session.units
+        target = self.options.target or session.target or self.settings.gpus or ""
+        try:
+            self.answers.machine(target)
+        except ValueError as fault:
+            self._notices.append(str(fault))
+            target = ""
+        model = model if model in known else newest(self.library.entries)
+        return replace(session, model=model, marks=marks, units=units, target=target, filter="")
+
+    def _first_theme(self) -> str:
+        wanted = self.options.theme or self.settings.theme or self.session.theme
+        if wanted and wanted not in self.available_themes:
+            self._notices.append(f"no theme {wanted}: there are {', '.join(themes.NAMES)}")
+            wanted = ""
+        return wanted or (themes.NO_COLOR if self.no_color else themes.DEFAULT)
+
+    def on_mount(self) -> None:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            try:
+                loop.add_signal_handler(number, self._leave, number)
+            except (NotImplementedError, RuntimeError, ValueError):
+                continue
+        if self._notices:
+            more = f" ({len(self._notices) - 1} more)" if len(self._notices) > 1 else ""
+            self.call_after_refresh(self.tell, self._notices[0] + more, bad=True)
+
+    def _leave(self, number: int) -> None:
+        """Save and restore the terminal when the connection or the system ends us."""
+        self.save_now()
+        self.exit(return_code=128 + number)
+
+    # Colours
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        theme = self.current_theme
+        if theme.ansi:
+            return {"dim": "ansi_bright_black", "rule": "ansi_bright_black", "cursor": "ansi_blue"}
+        text = Color.parse(theme.foreground or ("#e0e0e0" if theme.dark else "#1c1c1c"))
+        ground = Color.parse(theme.background or ("#121212" if theme.dark else "#f5f5f5"))
+        shades = {"dim": 0.38, "rule": 0.75, "cursor": 0.8}
+        return {name: text.blend(ground, share).hex6 for name, share in shades.items()}
+
+    def _palette(self) -> themes.Palette:
+        return themes.Palette(self.get_css_variables(), ansi=self.current_theme.ansi, plain=self.no_color)
+
+    def do_theme(self) -> None:
+        names = themes.NAMES
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        self.palette = self._palette()
+        for screen in self.screen_stack:
+            for panel in screen.query(LinePanel):
+                panel.restyle(self.palette)
+        self.look(theme=self.theme)
+        self.tell(f"theme {self.theme}")
+
+    # The session
+
+    @property
+    def session(self) -> Session:
+        return self._history.present
+
+    @property
+    def situation(self) -> Situation:
+        session = self.session
+        top = self.screen if self.screen_stack else None
+        return Situation(
+            screen=top.name_in_registry if isinstance(top, HouseScreen) else "",
+            screens=frozenset(SCREENS),
+            marks=len(session.marks),
+            can_undo=bool(self._history.past),
+            can_redo=bool(self._history.future),
+            has_published=bool(session.model) and self.answers.has_published(session.model),
+            restricted=self.options.restricted,
+            models=len(self.library.entries),
+        )
+
+    def edit(self, change: Edit) -> bool:
+        try:
+            self._follow(self._history.edited(change(self.session)))
+        except EditError as refused:
+            self.tell(str(refused), bad=True)
+            return False
+        return True
+
+    def look(self, **changes: Any) -> None:
+        self._follow(self._history.seen(replace(self.session, **changes)))
+
+    def do_undo(self) -> None:
+        self._follow(self._history.undone())
+
+    def do_redo(self) -> None:
+        self._follow(self._history.redone())
+
+    def _follow(self, history: History) -> None:
+        """Take a new history and show it, together with what more keys are waiting."""
+        self._history = history
+        if self.message_queue_size and monotonic() - self._shown_at < LATEST_FRAME_SECONDS:
+            if not self._waiting:
+                self._waiting = True
+                self.call_later(self._show)
+        else:
+            self._show()
+
+    def _show(self) -> None:
+        self._waiting = False
+        old, self._shown = self._shown, self._history.present
+        self._shown_at = monotonic()
+        if old is not self._shown and isinstance(self.screen, HouseScreen):
+            self.screen.session_changed(old, self._shown)
+            self._save_soon()
+
+    def _save_soon(self) -> None:
+        if self.store.path is None or self.options.restricted:
+            return
+        if self._save_timer is not None:
+            self._save_timer.stop()
+        self._save_timer = self.set_timer(SAVE_AFTER_SECONDS, self._save_in_thread)
+
+    def _save_in_thread(self) -> None:
+        self.run_worker(self._save_and_tell, thread=True, exit_on_error=False, group="save")
+
+    def _save_and_tell(self) -> None:
+        if fault := self.save_now():
+            self.call_from_thread(self.tell, fault, bad=True)
+
+    def save_now(self) -> str | None:
+        """Write the session; a sentence where that failed."""
+        if self.options.restricted:
+            return None
+        with self._save_lock:
+            return self.store.save(self.session)
+
+    # Keys and actions
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys are handled here, in the order they were typed: a key that opens a field is followed by its text."""
+        screen = self.screen if isinstance(event, events.Key) and not event.is_forwarded else None
+        if not (isinstance(screen, HouseScreen) and isinstance(event, events.Key) and self._take_key(event, screen)):
+            await super().on_event(event)
+
+    def _take_key(self, event: events.Key, screen: HouseScreen) -> bool:
+        if screen.footer.message:
+            screen.footer.message = None
+            screen.footer.draw()
+        if screen.field.is_open and self._take_field_key(event, screen):
+            return True
+        if event.key == "ctrl+c":
+            self.tell(f"{self.key_map.key_of('quit')} quits")
+            return True
+        typed = event.character if event.is_printable and event.character else event.key
+        action = self.key_map.actions.get("space" if typed == " " else typed)
+        if action:
+            self.perform(action)
+        return bool(action)
+
+    def _take_field_key(self, event: events.Key, screen: HouseScreen) -> bool:
+        """A key while a field is open; False only for ctrl+c, which speaks for itself."""
+        asking = screen.field.asking
+        if event.key == "ctrl+c":
+            screen.field_cancelled()
+            return True
+        if event.key == "enter":
+            screen.field_accepted()
+        elif event.key == "escape":
+            screen.field_cancelled()
+        elif event.key in ("tab", "shift+tab"):
+            screen.field_accepted()
+            if not screen.field.is_open:
+                self.perform("next-panel" if event.key == "tab" else "previous-panel")
+        elif asking and asking.follows_list and event.key in ("up", "down", "pageup", "pagedown"):
+            screen.move_list(event.key)
+        else:
+            screen.field.take(event)
+        return True
+
+    def perform(self, action: str) -> None:
+        known = BY_ID[action]
+        if reason := known.reason(self.situation):
+            self.tell(reason)
+            return
+        focused = self.screen.focused
+        for place in (*(focused.ancestors_with_self if focused else (self.screen,)), self):
+            method = getattr(place, known.method, None)
+            if method is not None:
+                method()
+                return
+        if known.opens:
+            self.open_screen(known.opens)
+
+    def open_screen(self, name: str) -> None:
+        """Put a screen of the registry on top."""
+        self.push_screen(load_screen(name))
+
+    def tell(self, text: str, *, bad: bool = False) -> None:
+        if isinstance(self.screen, HouseScreen):
+            self.screen.footer.message = (text, bad)
+            self.screen.footer.draw()
+
+    def search(self, text: str) -> Sequence[Any]:
+        """Summaries that the filter language leaves, best first."""
+        found = self.library.search(text)
+        return list(found)
+
+    def do_back(self) -> None:
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def do_keys(self) -> None:
+        from vram_tui.app.screens.help import Help
+
+        if not isinstance(self.screen, Help):
+            self.push_screen(Help())
+
+    def do_palette(self) -> None:
+        self.action_command_palette()
+
+    def do_units(self) -> None:
+        other = UNITS[(UNITS.index(self.session.units) + 1) % len(UNITS)]
+        self.edit(lambda session: set_units(session, other))
+
+    def do_suspend(self) -> None:
+        self.action_suspend_process()
+
+    def do_quit(self) -> None:
+        fault = self.save_now()
+        self.exit(message=fault)
+
+
+def load_screen(name: str) -> Screen[Any]:
+    """A new screen of the registry; its module is imported when it is first asked for."""
+    from importlib import import_module
+
+    module, _, cls = SCREENS[name].partition(":")
+    screen: Screen[Any] = getattr(import_module(module), cls)()
+    return screen
+
+
+def run(library: Library, options: Options, settings: Settings, store: Store, notices: Sequence[str] = ()) -> int:
+    """Open the dashboard and stay until it is left; the exit code."""
+    app = VramApp(library, options=options, settings=settings, store=store, notices=notices)
+    app.run(mouse=options.mouse and settings.mouse)
+    return app.return_code or 0

@@ -1,0 +1,35 @@
+"""Feeds the command palette with the actions of the registry, each with its key."""
+
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from vram_tui.app.actions import ALL, Action
+from vram_tui.app.house import house
+
+SKIPPED = ("up", "down", "left", "right", "page-up", "page-down", "first", "last", "palette")
+
+
+class ActionProvider(Provider):
+    """Every action by name; one that cannot be done now says why when it is chosen."""
+
+    def _line(self, action: Action) -> str:
+        key = house(self.app).key_map.keys_of(action.id)
+        return f"{action.title}  ({key})" if key else action.title
+
+    async def discover(self) -> Hits:
+        for action in ALL:
+            if action.id not in SKIPPED:
+                yield DiscoveryHit(self._line(action), partial(self._perform, action.id), help=action.help)
+
+    async def search(self, query: str) -> Hits:
+        matcher = self.matcher(query)
+        for action in ALL:
+            line = self._line(action)
+            score = 0.0 if action.id in SKIPPED else max(matcher.match(line), matcher.match(action.help) * 0.5)
+            if score > 0:
+                yield Hit(score, matcher.highlight(line), partial(self._perform, action.id), help=action.help)
+
+    def _perform(self, action: str) -> None:
+        # The palette is still on top while it calls: the action belongs to the screen below.
+        self.app.call_later(house(self.app).perform, action)

@@ -1,0 +1,523 @@
+"""The home screen: every model, its sheet, its requirements, and what the cursor's cell is made of."""
+
+from dataclasses import replace
+from typing import Any
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.geometry import Region
+from textual.widgets import Static
+
+from vram_tui.app.screens.base import SMALLEST, HouseScreen
+from vram_tui.app.widgets.breakdown import Breakdown
+from vram_tui.app.widgets.field import Asking
+from vram_tui.app.widgets.grid_cursor import Cursor
+from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted, width_of
+from vram_tui.app.widgets.model_list import ModelList
+from vram_tui.app.widgets.plot import Level, Plot, Series
+from vram_tui.app.widgets.requirements_grid import RequirementsGrid
+from vram_tui.app.widgets.spec_panel import SpecPanel
+from vram_tui.estimator.memory import Memory
+from vram_tui.quantities import format_parameters, format_tokens, unit_label
+from vram_tui.session import edits
+from vram_tui.session.listing import listing
+from vram_tui.session.state import DEFAULT_GRID, SORTS, Session
+from vram_tui.text import safe
+
+WIDE, TALL = 100, 32
+"""From this size on the panels stand under each other; below they are tabs."""
+HUGE = 160
+PLOT_LINES = 9
+"""The plot has a place of its own where this many lines are left."""
+TABS = ("grid", "spec", "plot")
+
+
+class Explore(HouseScreen):
+    """Sidebar, specification, grid, plot and breakdown around one session."""
+
+    CSS_PATH = "explore.tcss"
+    name_in_registry = "explore"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models = ModelList("models")
+        self.spec = SpecPanel("spec")
+        self.grid = RequirementsGrid("grid")
+        self.plot = Plot("plot")
+        self.breakdown = Breakdown("breakdown")
+        self.tab = "grid"
+        self._found: list[Any] = []
+        self._summaries: dict[str, Any] = {}
+        self._families: dict[str, int] = {}
+
+    def compose(self) -> ComposeResult:
+        yield self.chips
+        with Horizontal(id="body"):
+            yield self.models
+            with Vertical(id="right"):
+                yield self.spec
+                yield self.grid
+                yield self.plot
+                yield self.breakdown
+        yield self.footer
+        yield Static(f"vram-tui needs {SMALLEST[0]} x {SMALLEST[1]} cells", id="too-small", markup=False)
+        yield self.field
+
+    def on_mount(self) -> None:
+        self.set_class(not self.home.glyphs.unicode, "-ascii")
+        self.models.border_title = " Models "
+        entries = self.home.answers.library.entries
+        self._summaries = {summary.id: summary for summary in entries}
+        for summary in entries:
+            self._families[summary.family] = self._families.get(summary.family, 0) + 1
+        self._arrange(self.app.size.width, self.app.size.height)
+        self._filter(self.home.session.filter)
+        self.go_to(self.models)
+        self.call_after_refresh(self._rate_models)
+
+    # Layout
+
+    @property
+    def tabbed(self) -> bool:
+        return self.has_class("-tabs")
+
+    @property
+    def panels(self) -> tuple[LinePanel, ...]:
+        plot = (self.plot,) if self.tabbed or self.plot.display else ()
+        return (self.models, self.grid, self.spec, *plot, self.chips)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self._arrange(event.size.width, event.size.height)
+
+    def _arrange(self, width: int, height: int) -> None:
+        """Panels under each other where there is room, tabs where there is not, a sentence below that."""
+        tiny = width < SMALLEST[0] or height < SMALLEST[1]
+        tabs = width < WIDE or height < TALL
+        for name, on in (("-tiny", tiny), ("-tabs", tabs), ("-narrow", width < 76), ("-huge", width >= HUGE)):
+            self.set_class(on, name)
+        if tabs:
+            for name in TABS:
+                panel = self._panel(name)
+                panel.display = name == self.tab
+                panel.styles.height = "1fr"
+            self._title_tabs()
+            return
+        free = height - 2 - 5
+        self.grid.head, self.grid.tail = self._grid_frame(width)
+        grid = min(self.grid.wanted_height() + 2, max(free - 12, 8))
+        sheet = len(self.spec.sheet(self._inner(width))) + 2 if self.home.session.model else 12
+        spec = min(sheet if free - grid - sheet >= PLOT_LINES else max(sheet, free - grid), free - grid)
+        spec = max(min(spec, 26), 10) if free - grid - spec >= PLOT_LINES else free - grid
+        plot = free - grid - spec
+        self.spec.display = self.grid.display = True
+        self.plot.display = plot >= PLOT_LINES
+        self.spec.styles.height, self.grid.styles.height = spec, grid
+        self.plot.styles.height = "1fr"
+        self.spec.border_title, self.plot.border_title = " Model ", " Memory against context "
+        self.breakdown.border_title = " Selected cell "
+        self._title_grid()
+
+    def _inner(self, width: int) -> int:
+        return width - (46 if width >= HUGE else 36) - 4
+
+    def _panel(self, name: str) -> LinePanel:
+        panels: dict[str, LinePanel] = {"grid": self.grid, "spec": self.spec, "plot": self.plot}
+        return panels[name]
+
+    def _title_tabs(self) -> None:
+        """The three tabs as the panel's title; the open one stands in brackets."""
+        words = {"grid": "Grid", "spec": "Spec", "plot": "Plot"}
+        title = "  ".join(f"[{words[name]}]" if name == self.tab else words[name] for name in TABS)
+        for name in TABS:
+            self._panel(name).border_title = _plain(f" {title} ")
+        self._title_grid()
+
+    def _title_grid(self) -> None:
+        session = self.home.session
+        method = session.scenario.method.replace("-", " ")
+        if self.tabbed:
+            self.grid.border_subtitle = _plain(f" {unit_label(session.units)}, {method} ")
+            return
+        self.grid.border_title = _plain(f" {self.grid.title()} ")
+        profile = "" if session.scenario.profile == "verified" else ", published profile"
+        self.grid.border_subtitle = _plain(f" {method}{profile} ")
+
+    def show_tab(self, name: str) -> None:
+        self.tab = name
+        if self.tabbed:
+            self._arrange(self.size.width, self.size.height)
+        self._fill_all()
+        self.go_to(self._panel(name))
+
+    def go_to(self, panel: LinePanel) -> None:
+        for name in TABS:
+            if panel is self._panel(name) and self.tabbed and self.tab != name:
+                self.tab = name
+                self._arrange(self.size.width, self.size.height)
+                self._fill_all()
+        super().go_to(panel)
+
+    # Filling
+
+    def session_changed(self, old: Session, new: Session) -> None:
+        super().session_changed(old, new)
+        if (old.scenario, old.target) != (new.scenario, new.target):
+            self.models.tiers = {}
+            self.call_later(self._rate_models)
+        if (old.filter, old.sort) != (new.filter, new.sort):
+            self._filter(new.filter)
+        elif (old.model, old.marks) != (new.model, new.marks):
+            self.models.place(new.model)
+        if old.grid.rows != new.grid.rows or old.scenario.method != new.scenario.method or old.units != new.units:
+            self._arrange(self.size.width, self.size.height)
+        if (old.model, old.scenario.profile) != (new.model, new.scenario.profile):
+            self._fill_spec()
+        self._fill_grid(new)
+
+    def _fill_all(self) -> None:
+        self._fill_spec()
+        self._fill_grid(self.home.session)
+        self.models.draw()
+        self.chips.draw()
+        self.footer.draw()
+
+    def _fill_spec(self) -> None:
+        model = self.home.session.model
+        summary = self._summaries.get(model)
+        if summary is None:
+            return
+        if self.spec.display:
+            self.spec.fill(self.home.answers.library.entry(model), summary, self._families[summary.family] - 1)
+
+    def _fill_grid(self, session: Session) -> None:
+        if session.model not in self._summaries:
+            return
+        answers = self.home.answers
+        cells = [answers.cells(session, row) for row in session.grid.rows]
+        memories = [answers.of_row(session, row) for row in session.grid.rows]
+        if self.grid.display:
+            head, tail = self._grid_frame(self.size.width)
+            bits = [_bits(memory, session, index) for index, memory in enumerate(memories)]
+            self.grid.fill(cells, bits, head, tail)
+        self.breakdown.fill(session.selected_row, cells[session.row][session.column], memories[session.row])
+        if self.plot.display:
+            self._fill_plot(session, memories)
+
+    def _grid_frame(self, width: int) -> tuple[list[Line], list[Line]]:
+        """The lines above the grid (the model's name, where tabs hide the sheet) and below it (the legend)."""
+        answers, session = self.home.answers, self.home.session
+        glyphs = self.home.glyphs
+        inner = self.grid.size.width or self._inner(width)
+        head: list[Line] = []
+        summary = self._summaries.get(session.model)
+        if self.tabbed and summary is not None:
+            head = [*_short_sheet(summary, self.grid.size.width, glyphs.more), EMPTY]
+        legend: list[Run] = []
+        for index, tier in enumerate(answers.facts.tiers):
+            glyph = tier.glyph if glyphs.unicode else tier.ascii
+            words = tier.label if inner >= 74 else tier.short
+            legend += [Run(glyph + " ", f"mark-{min(index, 2)}"), Run(words, "dim"), Run("   ")]
+        tail: list[Line] = [EMPTY, tuple(legend)]
+        if session.target:
+            signs = (
+                (glyphs.fits, "fits"),
+                (glyphs.tight, "tight"),
+                (glyphs.offload, "part offloaded"),
+                (glyphs.no, "no"),
+            )
+            name = fitted(safe(session.target, 60), max(inner - 44, 12), glyphs.more)
+            runs = [Run(f"{name}: ", "dim")]
+            runs += [run for sign, word in signs for run in (Run(sign + " ", "bold"), Run(word + "  ", "dim"))]
+            tail.append(tuple(runs))
+        return head, tail
+
+    def _fill_plot(self, session: Session, memories: list[Memory | str]) -> None:
+        answers = self.home.answers
+        native = answers.library.entry(session.model).context_native or 1 << 17
+        rows = list(zip(session.grid.rows, memories, strict=True))
+        if len(rows) > 6:
+            chosen = session.row
+            near = sorted(range(len(rows)), key=lambda index: abs(index - chosen))[:6]
+            rows = [rows[index] for index in sorted(near)]
+        series = [
+            Series(row.label, memory.at, f"line-{index % 6}")
+            for index, (row, memory) in enumerate(rows)
+            if isinstance(memory, Memory)
+        ]
+        nominal = session.scenario.method == "bytes-per-weight"
+        levels = [
+            Level(tier.short, size, f"mark-{min(index, 2)}")
+            for index, tier in enumerate(answers.facts.tiers)
+            if (size := tier.nominal_bytes if nominal else tier.usable_bytes)
+        ]
+        machine = answers.scenario(session).machine
+        if machine is not None:
+            levels.append(Level(safe(session.target, 20), machine.usable_bytes, "good"))
+        self.plot.fill(series, levels, (1024, max(native, 8192)), session.units)
+
+    def _rate_models(self) -> None:
+        """Fit glyphs of the list, a few models at a time so that keys never wait."""
+        session, answers = self.home.session, self.home.answers
+        missing = [item.model.id for item in self._order() if item.model.id not in self.models.tiers]
+        for model in missing[:12]:
+            self.models.tiers[model] = answers.list_tier(session, model)
+        if missing:
+            visible = {item.model.id for item in self.models.items[self.models.top :][: self.models.page] if item.model}
+            if visible & set(missing[:12]):
+                self.models.draw()
+            if len(missing) > 12:
+                self.set_timer(0.004, self._rate_models)
+
+    def _order(self) -> list[Any]:
+        """List items, those in sight first."""
+        items, top = self.models.items, self.models.top
+        return [item for item in (*items[top : top + self.models.page], *items) if item.model]
+
+    # List
+
+    def _filter(self, text: str) -> None:
+        home = self.home
+        entries = home.answers.library.entries
+        self._found = list(home.search(text)) if text.strip() else list(entries)
+        self.models.fill(listing(self._found, home.session, home.answers), len(entries))
+        selected = self.models.selected()
+        if selected and selected != home.session.model:
+            home.look(model=selected)
+
+    def do_filter(self) -> None:
+        before = self.home.session.filter
+        region = Region(2, 0, self.models.size.width - 2, 1)
+        self.ask(
+            self.models,
+            region,
+            before,
+            Asking(
+                "words, >30b, <=24gib, moe, ctx>=128k, licence:mit",
+                lambda text: True,
+                changed=lambda text: self.home.look(filter=text),
+                cancelled=lambda: self.home.look(filter=""),
+                follows_list=True,
+            ),
+        )
+
+    def move_list(self, key: str) -> None:
+        moves = {
+            "up": self.models.do_up,
+            "down": self.models.do_down,
+            "pageup": self.models.do_page_up,
+            "pagedown": self.models.do_page_down,
+        }
+        moves[key]()
+
+    def do_back(self) -> None:
+        if self.home.session.filter:
+            self.home.look(filter="")
+        else:
+            self.go_to(self.models)
+
+    def do_sort(self) -> None:
+        following = SORTS[(SORTS.index(self.home.session.sort) + 1) % len(SORTS)]
+        self.home.look(sort=following)
+        self.home.tell(f"sorted by {following}")
+
+    def do_family(self) -> None:
+        session = self.home.session
+        family = self._summaries[session.model].family
+        wanted = f'family:"{family}"'
+        self.home.look(filter="" if session.filter == wanted else wanted)
+
+    def do_mark(self) -> None:
+        model = self.home.session.model
+        self.home.edit(lambda session: edits.toggle_mark(session, model))
+
+    def do_show_grid(self) -> None:
+        self.show_tab("grid")
+
+    def do_show_spec(self) -> None:
+        self.show_tab("spec")
+
+    def do_plot(self) -> None:
+        if not self.tabbed and not self.plot.display:
+            self.home.tell("the plot has its place in a taller window, or below 100 columns as a tab")
+            return
+        self.show_tab("plot")
+
+    # Grid
+
+    def do_open(self) -> None:
+        if self.focused is self.grid and self.grid.cursor.place == "figure":
+            self.home.perform("explain")
+        else:
+            self.do_edit()
+
+    def do_edit(self) -> None:
+        """Edit what the cursor of the grid is on; from a figure, the context above it."""
+        place, cursor = self.grid.cursor.place, self.grid.cursor
+        if self.focused is not self.grid:
+            self.show_tab("grid")
+            return
+        session = self.home.session
+        formats = self.home.answers.facts.formats
+        if place in ("add-row", "corner"):
+            self.do_add()
+        elif place == "add-context":
+            self._ask_grid(
+                "a context to add: 32K, 131072, 1M, native",
+                "",
+                lambda text: self._edit(lambda now: edits.add_context(now, text)),
+            )
+        elif place == "quant":
+            row = session.grid.rows[cursor.row]
+            self._ask_grid(
+                "a format, or bits per weight such as 4.25",
+                row.label,
+                lambda text: self._edit(lambda now: edits.retype_row(now, cursor.row, text, formats)),
+                tuple(formats),
+            )
+        elif place == "bits":
+            bits = session.grid.rows[cursor.row].bits
+            self._ask_grid(
+                "bits per weight; empty takes the format's own",
+                f"{bits:g}" if bits else "",
+                lambda text: self._edit(lambda now: edits.set_bits(now, cursor.row, text)),
+            )
+        else:
+            column = session.column if place == "figure" else cursor.column
+            heading = replace(cursor, row=-1, column=column)
+            context = session.grid.contexts[column]
+            value = format_tokens(context).replace(",", "") if context else "native"
+            self._ask_grid(
+                "a context: 32K, 131072, 1M, native",
+                value,
+                lambda text: self._edit(lambda now: edits.retype_context(now, column, text)),
+                at=heading,
+            )
+
+    def _edit(self, change: Any) -> bool:
+        return self.home.edit(change)
+
+    def _ask_grid(self, hint: str, value: str, accept: Any, choices: tuple[str, ...] = (), at: Any = None) -> None:
+        offset, width = self.grid.place_of(at or self.grid.cursor)
+        self.ask(self.grid, Region(offset.x, offset.y, width, 1), value, Asking(hint, accept, choices=choices))
+
+    def do_add(self) -> None:
+        """A context where the cursor is on the heading line, else a quantization under the cursor's row."""
+        if self.focused is not self.grid:
+            self.show_tab("grid")
+        cursor = self.grid.cursor
+        if cursor.row == -1:
+            self._ask_grid(
+                "a context to add: 32K, 131072, 1M, native",
+                "",
+                lambda text: self._edit(lambda now: edits.add_context(now, text)),
+            )
+            return
+        formats = self.home.answers.facts.formats
+        place = replace(cursor, column=-2, row=min(cursor.row, cursor.rows))
+        self._ask_grid(
+            "a format to add, or bits per weight such as 4.25",
+            "",
+            lambda text: self._edit(lambda now: edits.add_row(now, text, formats)),
+            tuple(formats),
+            at=place,
+        )
+
+    def do_remove(self) -> None:
+        cursor = self.grid.cursor
+        if self.focused is not self.grid:
+            self.home.tell("go to the grid first (tab)", bad=True)
+        elif cursor.place == "context":
+            self.home.edit(lambda session: edits.delete_context(session, cursor.column))
+        elif self._is_row(cursor):
+            self.home.edit(lambda session: edits.delete_row(session, cursor.row))
+
+    def _is_row(self, cursor: Cursor) -> bool:
+        return cursor.place in ("figure", "quant", "bits")
+
+    def _shift(self, step: int) -> None:
+        cursor = self.grid.cursor
+        if self.focused is not self.grid:
+            self.home.tell("go to the grid first (tab)", bad=True)
+        elif cursor.place == "context":
+            if self.home.edit(lambda session: edits.move_context(session, cursor.column, step)):
+                self.grid.cursor = cursor.moved(0, step)
+                self.grid.draw()
+        elif self._is_row(cursor) and self.home.edit(lambda session: edits.move_row(session, cursor.row, step)):
+            self.grid.cursor = cursor.moved(step, 0)
+            self.grid.draw()
+
+    def do_earlier(self) -> None:
+        self._shift(-1)
+
+    def do_later(self) -> None:
+        self._shift(1)
+
+    def do_row_runtime(self) -> None:
+        row = self.home.session.row
+        runtimes = self.home.answers.facts.runtimes
+        place = replace(self.grid.cursor, row=row, column=-2)
+        self._ask_grid(
+            "a runtime for this row; empty takes the scenario's",
+            self.home.session.selected_row.runtime or "",
+            lambda text: self._edit(lambda now: edits.set_row_runtime(now, row, text, runtimes)),
+            tuple(runtimes),
+            at=place,
+        )
+
+    def do_save_grid(self) -> None:
+        self._ask_grid(
+            "a name for these rows and columns", "", lambda text: self._edit(lambda now: edits.save_grid(now, text))
+        )
+
+    def do_use_grid(self) -> None:
+        names = tuple(saved.name for saved in self.home.session.grids)
+        self._ask_grid(
+            "which grid: " + (", ".join(names) or "none is saved yet"),
+            names[0] if names else "",
+            lambda text: self._edit(lambda now: edits.use_grid(now, text)),
+            names,
+        )
+
+    def do_reset_grid(self) -> None:
+        self.home.edit(lambda session: replace(session, grid=DEFAULT_GRID))
+
+    def do_copy(self) -> None:
+        """The figure under the cursor, or the whole grid from the list, as text."""
+        self.app.copy_to_clipboard(self.breakdown.text if self.focused is self.grid else self.grid.text)
+        self.home.tell("copied")
+
+
+def _bits(memory: Memory | str, session: Session, index: int) -> str:
+    row = session.grid.rows[index]
+    if row.bits is not None:
+        return f"{row.bits:.2f}"
+    return "" if isinstance(memory, str) else f"{memory.weights.bits_per_weight:.2f}"
+
+
+def _short_sheet(summary: Any, width: int, more: str) -> list[Line]:
+    """Name and figures in two lines, for the size where the sheet is a tab."""
+    released = f"{summary.released:%b %Y}" if summary.released else ""
+    name = Run(fitted(safe(summary.name, 80), width, more), "bold")
+    first = [name]
+    for text in (safe(summary.vendor, 40), safe(summary.license, 30), released):
+        if text and width_of(first) + 2 + len(text) <= width:
+            first += [Run("  "), Run(text, "dim")]
+    figures = [(format_parameters(summary.parameters), "params")]
+    if summary.active and summary.active != summary.parameters:
+        figures.append((format_parameters(summary.active), "active"))
+    figures.append((format_tokens(summary.context) if summary.context else "unknown", "context"))
+    figures.append((summary.kind, ""))
+    second: list[Run] = []
+    for value, label in figures:
+        pair = [Run(value, "bold"), Run(f" {label}   " if label else "   ", "dim")]
+        if width_of(second) + width_of(pair) - 3 <= width:
+            second += pair
+    return [tuple(first), tuple(second)]
+
+
+def _plain(text: str) -> Any:
+    """A border title that is not read as markup."""
+    from textual.content import Content
+
+    return Content(text)

@@ -1,0 +1,66 @@
+"""The last line: the keys that work now, in the order of their use, or a sentence for the person."""
+
+from textual import events
+
+from vram_tui.app.actions import footer_actions
+from vram_tui.app.house import house
+from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted
+
+FIELD_KEYS = (("enter", "accept"), ("esc", "cancel"))
+
+
+class Footer(LinePanel, can_focus=False):
+    """Drops keys from the end until the rest fits; `?` always stays."""
+
+    message: tuple[str, bool] | None = None
+    field_hint = ""
+
+    def draw(self) -> None:
+        if self.is_attached and self.size.width:
+            self.show([self._line(self.size.width)])
+
+    def on_resize(self) -> None:
+        self.draw()
+
+    def _line(self, width: int) -> Line:
+        if self.message:
+            text, bad = self.message
+            sign = "! " if bad else ""
+            return (Run(" "), Run(fitted(sign + text, width - 2, self.glyphs.more), "error" if bad else "good"))
+        if self.field_hint:
+            keys = [*FIELD_KEYS]
+            hint = [Run(" " + fitted(self.field_hint, width - 28, self.glyphs.more), "dim")]
+            return (Run(" "), *_keys(keys), *hint)
+        home = house(self.app)
+        keys_first: list[tuple[str, str]] = []
+        help_key = (home.key_map.key_of("keys"), "keys")
+        room = width - 2 - _width([help_key])
+        for action in footer_actions(home.situation):
+            key = home.key_map.key_of(action.id)
+            pair = (key, action.word)
+            if not key or action.id == "keys":
+                continue
+            if _width([*keys_first, pair]) > room:
+                break
+            keys_first.append(pair)
+        return (Run(" "), *_keys([*keys_first, help_key]))
+
+    def on_click(self, event: events.Click) -> None:
+        x, home = event.x, house(self.app)
+        at = 1
+        for run_key, run_word in zip(self.lines[0][1::2], self.lines[0][2::2], strict=False):
+            end = at + len(run_key.text) + len(run_word.text)
+            if at <= x < end:
+                for action in footer_actions(home.situation):
+                    if action.word == run_word.text.strip():
+                        home.perform(action.id)
+                        return
+            at = end
+
+
+def _width(keys: list[tuple[str, str]]) -> int:
+    return sum(len(key) + len(word) + 3 for key, word in keys)
+
+
+def _keys(keys: list[tuple[str, str]]) -> list[Run]:
+    return [run for key, word in keys for run in (Run(key, "key"), Run(f" {word}  ", "dim"))]

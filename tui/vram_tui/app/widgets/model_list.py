@@ -1,0 +1,182 @@
+"""The sidebar: every model in families, sizes right-aligned, a mark and a fit glyph on each line."""
+
+from textual import events
+
+from vram_tui.app.house import house
+from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted, padded
+from vram_tui.quantities import format_parameters
+from vram_tui.session.listing import Item
+from vram_tui.text import safe
+
+
+class ModelList(LinePanel):
+    """Shows `items` around the session's model. The first line is the filter."""
+
+    def __init__(self, widget_id: str | None = None) -> None:
+        super().__init__(widget_id)
+        self.items: list[Item] = []
+        self.cursor = 0
+        self.top = 0
+        self.tiers: dict[str, int | None] = {}
+        self._total = 0
+
+    @property
+    def page(self) -> int:
+        return max(self.size.height - 1, 1)
+
+    def fill(self, items: list[Item], total: int) -> None:
+        """Other items, with the cursor on the session's model where it is among them."""
+        self.items, self._total = items, total
+        self.border_subtitle = self._count()
+        self.place(house(self.app).session.model)
+
+    def _count(self) -> str:
+        count = sum(1 for item in self.items if item.model)
+        session = house(self.app).session
+        of = str(count) if count == self._total else f"{count} of {self._total}"
+        return f" {of} by {session.sort} "
+
+    def place(self, model: str) -> None:
+        """The cursor on a model (or on the first one), and the window around it."""
+        for index, item in enumerate(self.items):
+            if item.model and item.model.id == model:
+                self.cursor = index
+                break
+        else:
+            self.cursor = next((index for index, item in enumerate(self.items) if item.model), 0)
+        self._scroll()
+        self.draw()
+
+    def selected(self) -> str:
+        item = self.items[self.cursor] if self.cursor < len(self.items) else None
+        return item.model.id if item and item.model else ""
+
+    def _scroll(self) -> None:
+        """Keep the cursor in sight; past an edge jump by half a page, so that most keys move no line."""
+        page, last = self.page, max(len(self.items) - self.page, 0)
+        heading = 1 if self.cursor and not self.items[self.cursor - 1].model else 0
+        if self.cursor - heading < self.top:
+            self.top = self.cursor - heading - page // 2
+        elif self.cursor >= self.top + page:
+            self.top = self.cursor - page // 2
+        self.top = min(max(self.top, 0), last)
+
+    def _move(self, step: int) -> None:
+        if not self.items:
+            return
+        target = min(max(self.cursor + step, 0), len(self.items) - 1)
+        direction = 1 if step > 0 else -1
+        while 0 <= target < len(self.items) and not self.items[target].model:
+            target += direction
+        if not 0 <= target < len(self.items):
+            target = next(index for index, item in enumerate(self.items) if item.model)
+        if target != self.cursor:
+            self.cursor = target
+            self._scroll()
+            house(self.app).look(model=self.selected())
+
+    def do_up(self) -> None:
+        self._move(-1)
+
+    def do_down(self) -> None:
+        self._move(1)
+
+    def do_page_up(self) -> None:
+        self._move(-self.page)
+
+    def do_page_down(self) -> None:
+        self._move(self.page)
+
+    def do_first(self) -> None:
+        self._move(-len(self.items))
+
+    def do_last(self) -> None:
+        self._move(len(self.items))
+
+    def do_open(self) -> None:
+        house(self.app).perform("show-grid")
+
+    def on_resize(self) -> None:
+        self._scroll()
+        self.draw()
+
+    def on_focus(self) -> None:
+        self.draw()
+
+    def on_blur(self) -> None:
+        self.draw()
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y == 0:
+            house(self.app).perform("filter")
+            return
+        index = self.top + offset.y - 1
+        if index < len(self.items) and self.items[index].model:
+            self.cursor = index
+            house(self.app).look(model=self.selected())
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._wheel(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._wheel(-3)
+
+    def _wheel(self, step: int) -> None:
+        self.top = min(max(self.top + step, 0), max(len(self.items) - self.page, 0))
+        self.draw()
+
+    def draw(self) -> None:
+        """Show the window of the list."""
+        if not self.is_attached or not self.size.height:
+            return
+        session, width = house(self.app).session, self.size.width
+        lines = [self._filter_line(session.filter, width)]
+        marks = session.marks
+        for index in range(self.top, min(self.top + self.page, len(self.items))):
+            item = self.items[index]
+            if item.model:
+                lines.append(self._model_line(item, width, index == self.cursor, item.model.id in marks))
+            else:
+                lines.append((Run(fitted(safe(item.heading), width), "family"),))
+        if not self.items:
+            lines += [EMPTY, (Run("no model matches", "dim"),), (Run("esc clears the filter", "dim"),)]
+        self.show(lines)
+
+    def _filter_line(self, text: str, width: int) -> Line:
+        if text:
+            return (Run("/ ", "key"), Run(fitted(safe(text), width - 2), "bold"))
+        return (Run("/", "key"), Run(" type to filter" if width >= 17 else " filter", "dim"))
+
+    def _model_line(self, item: Item, width: int, here: bool, marked: bool) -> Line:
+        model = item.model
+        size = format_parameters(model.parameters)
+        if model.active and model.active != model.parameters:
+            size += f" A{format_parameters(model.active)}"
+        tier = self.tiers.get(model.id, -1)
+        tiers = house(self.app).answers.facts.tiers
+        glyph = " "
+        if tier is not None and tier >= 0:
+            glyph = tiers[tier].glyph if self.glyphs.unicode else tiers[tier].ascii
+        elif tier is None:
+            glyph = self.glyphs.none
+        name = safe(model.name, 200)
+        room = width - 5
+        if len(name) + 1 + len(size) > room:
+            size = size.partition(" ")[0] if len(name) + 1 + len(size.partition(" ")[0]) <= room else ""
+        name = fitted(name, room - len(size) - (1 if size else 0), self.glyphs.more)
+        gap = " " * (room - len(name) - len(size))
+        style = ("cursor" if self.has_focus else "cursor-blur") if here else ""
+        faint = style or "dim"
+        mark = self.glyphs.mark if marked else " "
+        mark_style = style or "mark-0"
+        lead = self.glyphs.cursor if here else " "
+        end = f" {glyph} "
+        fit = f"mark-{tier}" if tier is not None and tier >= 0 else "dim"
+        if here:
+            return (Run(lead + mark + name + gap + size, style), Run(end, style + f"-{tier}" if False else style))
+        return (Run(lead, ""), Run(mark, mark_style), Run(name, ""), Run(gap + size, faint), Run(padded(end, 3), fit))

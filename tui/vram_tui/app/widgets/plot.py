@@ -1,0 +1,188 @@
+"""Memory against context as lines in braille: log x, a level for each tier and for the target."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from vram_tui.app.glyphs import Glyphs
+from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, padded
+from vram_tui.estimator.units import GB, GIB
+from vram_tui.quantities import format_tokens, unit_label
+
+DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+LETTERS = "abcdefghijklmnop"
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line: its name, its bytes at a context, its style."""
+
+    name: str
+    at: Callable[[int], int]
+    style: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A horizontal line: a tier or a machine."""
+
+    name: str
+    bytes: int
+    style: str
+
+
+class Canvas:
+    """Cells of 2 × 4 dots (or single characters without braille), each with the style drawn last."""
+
+    def __init__(self, width: int, height: int, braille: bool) -> None:
+        self.width, self.height, self.braille = width, height, braille
+        self.dots = [[0] * width for _ in range(height)]
+        self.signs = [[" "] * width for _ in range(height)]
+        self.styles = [[""] * width for _ in range(height)]
+
+    @property
+    def rows(self) -> int:
+        return self.height * (4 if self.braille else 1)
+
+    @property
+    def columns(self) -> int:
+        return self.width * (2 if self.braille else 1)
+
+    def set(self, x: int, y: int, style: str, sign: str) -> None:
+        """A dot at a column and a row counted from the bottom."""
+        if not (0 <= x < self.columns and 0 <= y < self.rows):
+            return
+        row = self.rows - 1 - y
+        if self.braille:
+            self.dots[row // 4][x // 2] |= DOTS[row % 4][x % 2]
+            self.styles[row // 4][x // 2] = style
+        else:
+            self.signs[row][x] = sign
+            self.styles[row][x] = style
+
+    def line(self, row: int) -> list[Run]:
+        signs = [chr(0x2800 + dots) if dots else " " for dots in self.dots[row]] if self.braille else self.signs[row]
+        runs: list[Run] = []
+        for sign, style in zip(signs, self.styles[row], strict=True):
+            if runs and (runs[-1].style == style or sign == " "):
+                runs[-1] = Run(runs[-1].text + sign, runs[-1].style)
+            else:
+                runs.append(Run(sign, style))
+        return runs
+
+
+def plot_lines(
+    series: Sequence[Series],
+    levels: Sequence[Level],
+    contexts: tuple[int, int],
+    size: tuple[int, int],
+    units: str,
+    glyphs: Glyphs,
+) -> list[Line]:
+    """The plot in `size` (width, height) cells, with its axes and the names of the lines on the right."""
+    width, height = size
+    first, last = contexts
+    if not series or height < 5 or width < 30 or last <= first:
+        return [(Run("nothing to plot here", "dim"),)]
+    unit = GB if units == "gb" else GIB
+    top = max(line.at(last) for line in series) * 1.08
+    low = min(line.at(first) for line in series) * 0.9
+    near = [level for level in levels if low <= level.bytes <= top * 1.6]
+    top = max([top, *(level.bytes * 1.03 for level in near)])
+    names = max(len(line.name) for line in series) + 3
+    right = min(max(names, *(len(level.name) + 2 for level in near)) if near else names, width // 3)
+    left = max(len(_number(top / unit)), 4) + 1
+    canvas = Canvas(width - left - right, height - 2, glyphs.unicode)
+    span = math.log2(last / first)
+
+    def y_of(count: float) -> int:
+        return round((count - low) / (top - low) * (canvas.rows - 1))
+
+    for level in near:
+        for x in range(0, canvas.columns, 4 if canvas.braille else 2):
+            canvas.set(x, y_of(level.bytes), level.style, "-")
+    for index, line in enumerate(series):
+        before = -1
+        for x in range(canvas.columns):
+            tokens = max(round(first * 2 ** (span * x / (canvas.columns - 1))), 1)
+            y = y_of(line.at(tokens))
+            for step in range(min(y, before) if before >= 0 else y, max(y, before) + 1):
+                canvas.set(x, step, line.style, LETTERS[index % len(LETTERS)])
+            before = y
+    labels = _labels(series, near, last, canvas, y_of, glyphs)
+    lines: list[Line] = []
+    for row in range(canvas.height):
+        value = low + (top - low) * (canvas.height - 1 - row) / max(canvas.height - 1, 1)
+        ticked = row % 3 == 0 or row == canvas.height - 1
+        axis = padded(_number(value / unit), left - 1, right=True) + " " if ticked else " " * left
+        label = labels.get(row)
+        tail = [Run(" " + fitted(label.text, right - 1, glyphs.more), label.style)] if label else []
+        lines.append((Run(axis, "dim"), *canvas.line(row), *tail))
+    lines.append(_axis(first, last, left, canvas.width))
+    lines.append((Run(padded(unit_label(units), left), "dim"), Run("context in tokens, each step doubles", "dim")))
+    return lines
+
+
+def _labels(
+    series: Sequence[Series],
+    levels: Sequence[Level],
+    last: int,
+    canvas: Canvas,
+    y_of: Callable[[float], int],
+    glyphs: Glyphs,
+) -> dict[int, Run]:
+    """A name on the right for every line and level, moved to the nearest free row."""
+    wanted = [(y_of(line.at(last)), _key(index, line, glyphs), line.style) for index, line in enumerate(series)]
+    wanted += [(y_of(level.bytes), f"{'╌' if glyphs.unicode else '-'} {level.name}", level.style) for level in levels]
+    labels: dict[int, Run] = {}
+    scale = 4 if canvas.braille else 1
+    for y, text, style in sorted(wanted, reverse=True):
+        row = min(max(canvas.height - 1 - y // scale, 0), canvas.height - 1)
+        free = sorted((abs(other - row), other) for other in range(canvas.height) if other not in labels)
+        if free and free[0][0] <= 3:
+            labels[free[0][1]] = Run(text, style)
+    return labels
+
+
+def _key(index: int, line: Series, glyphs: Glyphs) -> str:
+    return line.name if glyphs.unicode else f"{LETTERS[index % len(LETTERS)]} {line.name}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _axis(first: int, last: int, left: int, width: int) -> Line:
+    """Powers of two under the plot, as many as stand clear of each other."""
+    span = math.log2(last / first)
+    text = [" "] * (left + width + 6)
+    free = 0
+    tokens = 1 << (first - 1).bit_length()
+    while tokens <= last:
+        name = format_tokens(tokens)
+        at = left + round(math.log2(tokens / first) / span * (width - 1)) - len(name) // 2
+        if at >= free and at + len(name) <= len(text):
+            text[at : at + len(name)] = name
+            free = at + len(name) + 2
+        tokens *= 2
+    return (Run("".join(text).rstrip(), "dim"),)
+
+
+class Plot(LinePanel):
+    """The plot of what the screen hands it."""
+
+    def __init__(self, widget_id: str | None = None) -> None:
+        super().__init__(widget_id)
+        self._asked: tuple[Sequence[Series], Sequence[Level], tuple[int, int], str] | None = None
+
+    def fill(self, series: Sequence[Series], levels: Sequence[Level], contexts: tuple[int, int], units: str) -> None:
+        self._asked = (series, levels, contexts, units)
+        self.draw()
+
+    def on_resize(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        if self.is_attached and self.size.height and self._asked:
+            series, levels, contexts, units = self._asked
+            self.show(plot_lines(series, levels, contexts, (self.size.width, self.size.height), units, self.glyphs))

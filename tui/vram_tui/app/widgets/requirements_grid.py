@@ -1,0 +1,267 @@
+"""The requirements grid: formats down, contexts across, a figure with its fit class in every cell."""
+
+from textual import events
+from textual.geometry import Offset
+
+from vram_tui.app.house import house
+from vram_tui.app.widgets.grid_cursor import BITS, HEADING, QUANT, Cursor
+from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, padded
+from vram_tui.quantities import format_memory, format_tokens, unit_label
+from vram_tui.session.answers import Cell
+from vram_tui.session.state import NATIVE, Row, Session
+from vram_tui.text import safe
+
+BITS_WIDTH = 7
+
+
+class RequirementsGrid(LinePanel):
+    """Draws `cells` for the session; the cursor's place may be a heading or a label as well as a figure."""
+
+    def __init__(self, widget_id: str | None = None) -> None:
+        super().__init__(widget_id)
+        self.cells: list[list[Cell]] = []
+        self.bits: list[str] = []
+        self.cursor = Cursor(0, 0, 1, 1)
+        self.top = 0
+        self.first = 0
+        self.head: list[Line] = []
+        self.tail: list[Line] = []
+
+    # Geometry
+
+    @property
+    def label_width(self) -> int:
+        rows = house(self.app).session.grid.rows
+        return min(max((len(self._label(row)) for row in rows), default=6) + 1, 18 if self.size.width >= 60 else 11)
+
+    @property
+    def cell_width(self) -> int:
+        texts = [self._figure(cell) for row in self.cells for cell in row]
+        heads = [self._heading(index) for index in range(len(self._session.grid.contexts))]
+        widest = max([*(len(text) for text in texts), *(len(text) - 2 for text in heads), 5])
+        room = self.size.width - self.label_width - BITS_WIDTH
+        spare = room // max(len(heads), 1) - widest
+        return widest + (3 if spare >= 3 else 2 if spare >= 2 else 1)
+
+    @property
+    def shown_columns(self) -> int:
+        return max((self.size.width - self.label_width - BITS_WIDTH) // self.cell_width, 1)
+
+    @property
+    def shown_rows(self) -> int:
+        """Rows of figures in sight; the line that adds one counts as a row."""
+        return max(self.size.height - len(self.head) - len(self.tail) - 1, 1)
+
+    @property
+    def _session(self) -> Session:
+        return house(self.app).session
+
+    def wanted_height(self) -> int:
+        """Lines for the whole grid without scrolling."""
+        return len(self.head) + 1 + len(self._session.grid.rows) + 1 + len(self.tail)
+
+    # Content
+
+    def fill(self, cells: list[list[Cell]], bits: list[str], head: list[Line], tail: list[Line]) -> None:
+        """New figures, the bits per weight beside them, and the lines above and below."""
+        self.cells, self.bits, self.head, self.tail = cells, bits, head, tail
+        session = self._session
+        cursor = self.cursor.within(len(session.grid.rows), len(session.grid.contexts))
+        if cursor.place == "figure":
+            cursor = Cursor(session.row, session.column, cursor.rows, cursor.columns)
+        self.cursor = cursor
+        self.draw()
+
+    def _label(self, row: Row) -> str:
+        return safe(row.label, 40) + (f" @{safe(row.runtime, 20)}" if row.runtime else "")
+
+    def _heading(self, index: int) -> str:
+        context = self._session.grid.contexts[index]
+        tokens = self.cells[0][index].tokens if self.cells else context
+        if context == NATIVE:
+            return f"max {format_tokens(tokens)}" if tokens else "native"
+        return format_tokens(tokens)
+
+    def _figure(self, cell: Cell) -> str:
+        """The text of a cell: figure, tier glyph, and the target's verdict where there is one."""
+        if cell.bytes is None:
+            return self.glyphs.none
+        units = self._session.units
+        text = format_memory(cell.bytes, units)
+        if cell.rule_bytes is not None:
+            difference = cell.rule_bytes - cell.bytes
+            text = ("+" if difference >= 0 else "-") + format_memory(abs(difference), units)
+        tier = house(self.app).answers.facts.tiers[cell.tier]
+        glyph = tier.glyph if self.glyphs.unicode else tier.ascii
+        return f"{text} {glyph}{self._verdict(cell)}"
+
+    def _verdict(self, cell: Cell) -> str:
+        glyphs = self.glyphs
+        signs = {"fits": glyphs.fits, "tight": glyphs.tight, "offload": glyphs.offload, "no": glyphs.no}
+        return signs.get(cell.fit, "")
+
+    def _scroll(self) -> None:
+        rows, columns = self.shown_rows, self.shown_columns
+        total_rows, total_columns = self.cursor.rows + 1, self.cursor.columns
+        row = max(self.cursor.row, 0)
+        if row < self.top:
+            self.top = row
+        elif row >= self.top + rows:
+            self.top = row - rows + 1
+        self.top = min(self.top, max(total_rows - rows, 0))
+        column = min(max(self.cursor.column, 0), total_columns - 1)
+        if column < self.first:
+            self.first = column
+        elif column >= self.first + columns:
+            self.first = column - columns + 1
+        self.first = min(self.first, max(total_columns - columns, 0))
+
+    def draw(self) -> None:
+        if not self.is_attached or not self.size.height or not self.cells:
+            return
+        self._scroll()
+        lines = [*self.head, self._heading_line()]
+        rows = self._session.grid.rows
+        lines += [self._row_line(index) for index in range(self.top, min(self.top + self.shown_rows, len(rows)))]
+        if self.top + self.shown_rows > len(rows):
+            lines.append(self._add_line())
+        lines += self.tail
+        self.show(lines)
+
+    def _heading_line(self) -> Line:
+        width, here = self.cell_width, self.cursor if self.has_focus else None
+        runs = [Run(padded("quant" if self.label_width < 14 else "quantization", self.label_width), "dim")]
+        runs.append(Run(padded("b/w", BITS_WIDTH - 2, right=True) + "  ", "dim"))
+        shown = range(self.first, min(self.first + self.shown_columns, len(self._session.grid.contexts)))
+        for index in shown:
+            text = padded(self._heading(index)[:width], width - 2, right=True)
+            text = padded(text[:width], width)
+            on = here is not None and here.row == HEADING and here.column == index
+            native = self.cells[0][index].beyond
+            runs.append(Run(text, "cursor" if on else "dim" if native else "bold"))
+        if shown and shown[-1] + 1 < len(self._session.grid.contexts):
+            runs.append(Run(self.glyphs.right, "accent"))
+        elif here and here.place == "add-context":
+            runs.append(Run(" + ", "cursor"))
+        else:
+            runs.append(Run(" + ", "accent"))
+        return tuple(runs)
+
+    def _row_line(self, index: int) -> Line:
+        row = self._session.grid.rows[index]
+        here = self.cursor if self.has_focus and self.cursor.row == index else None
+        label = padded(fitted(self._label(row), self.label_width - 1, self.glyphs.more), self.label_width)
+        bits = padded(self.bits[index], BITS_WIDTH - 2, right=True) + "  "
+        overridden = row.bits is not None
+        selected = index == self._session.row
+        runs = [
+            Run(label, "cursor" if here and here.column == QUANT else "bold" if selected else ""),
+            Run(bits, "cursor" if here and here.column == BITS else "accent" if overridden else "dim"),
+        ]
+        for column in range(self.first, min(self.first + self.shown_columns, len(self.cells[index]))):
+            cell = self.cells[index][column]
+            text = padded(self._figure(cell), self.cell_width - 1, right=True) + " "
+            at = (self._session.row, self._session.column) == (index, column)
+            runs.append(Run(text, self._cell_style(cell, at)))
+        return tuple(runs)
+
+    def _cell_style(self, cell: Cell, selected: bool) -> str:
+        focused = self.has_focus and self.cursor.place == "figure"
+        if cell.bytes is None:
+            return "cursor" if selected and focused else "bold" if selected else "dim"
+        tier = f"tier-{min(cell.tier, 2)}"
+        if selected:
+            return f"{tier}-cursor" if focused else f"{tier}-cursor-off"
+        return f"{tier}-dim" if cell.beyond else tier
+
+    def _add_line(self) -> Line:
+        on = self.has_focus and self.cursor.place == "add-row"
+        return (Run("+ add a quantization" if self.size.width >= 40 else "+ add", "cursor" if on else "accent"),)
+
+    # Moving
+
+    def _go(self, down: int, right: int) -> None:
+        self._set(self.cursor.moved(down, right))
+
+    def _set(self, cursor: Cursor) -> None:
+        if cursor == self.cursor:
+            return
+        self.cursor = cursor
+        session = self._session
+        row = min(max(cursor.row, 0), cursor.rows - 1) if cursor.place in ("figure", "quant", "bits") else session.row
+        column = min(max(cursor.column, 0), cursor.columns - 1) if cursor.place == "figure" else session.column
+        if (row, column) != (session.row, session.column):
+            house(self.app).look(row=row, column=column)
+        else:
+            self.draw()
+
+    def do_up(self) -> None:
+        self._go(-1, 0)
+
+    def do_down(self) -> None:
+        self._go(1, 0)
+
+    def do_left(self) -> None:
+        self._go(0, -1)
+
+    def do_right(self) -> None:
+        self._go(0, 1)
+
+    def do_page_up(self) -> None:
+        self._go(-max(self.shown_rows - 1, 1), 0)
+
+    def do_page_down(self) -> None:
+        self._go(max(self.shown_rows - 1, 1), 0)
+
+    def do_first(self) -> None:
+        self._go(0, -self.cursor.column if self.cursor.column > 0 else -2)
+
+    def do_last(self) -> None:
+        self._go(0, self.cursor.columns)
+
+    def on_resize(self) -> None:
+        self.draw()
+
+    def on_focus(self) -> None:
+        self.draw()
+
+    def on_blur(self) -> None:
+        self.draw()
+
+    # Places on the screen
+
+    def place_of(self, cursor: Cursor) -> tuple[Offset, int]:
+        """Where a place is drawn, relative to the content, and how wide its field is."""
+        y = len(self.head) + (0 if cursor.row == HEADING else 1 + cursor.row - self.top)
+        if cursor.place == "add-row" or cursor.column == QUANT:
+            return Offset(0, y), max(self.label_width, 14)
+        if cursor.column == BITS:
+            return Offset(self.label_width, y), BITS_WIDTH
+        x = self.label_width + BITS_WIDTH + (cursor.column - self.first) * self.cell_width
+        width = max(self.cell_width, 9)
+        return Offset(min(x, max(self.size.width - width, 0)), y), width
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        line = offset.y - len(self.head)
+        row = HEADING if line <= 0 else self.top + line - 1
+        if offset.x < self.label_width:
+            column = QUANT
+        elif offset.x < self.label_width + BITS_WIDTH:
+            column = BITS
+        else:
+            column = self.first + (offset.x - self.label_width - BITS_WIDTH) // self.cell_width
+        if line < 0 or row > self.cursor.rows:
+            return
+        cursor = Cursor(row, column, self.cursor.rows, self.cursor.columns).moved(0, 0)
+        again = cursor == self.cursor or cursor.place in ("add-row", "add-context")
+        self._set(cursor)
+        if again and event.chain <= 1:
+            house(self.app).perform("open")
+
+    def title(self) -> str:
+        return f"Requirements, {unit_label(self._session.units)}"
+
+

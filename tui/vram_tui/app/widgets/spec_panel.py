@@ -1,0 +1,196 @@
+"""The specification sheet: badges, headline figures, facts beside the about text; differences marked."""
+
+from typing import Any
+
+from textual import events
+
+from vram_tui.app.house import house
+from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted, padded, width_of, wrapped
+from vram_tui.session.specs import Fact, facts_of, headline_of
+from vram_tui.text import safe
+
+LABEL = 13
+TWO_COLUMNS = 66
+
+
+class SpecPanel(LinePanel):
+    """Shows one entry; scrolls when it is higher than its place."""
+
+    def __init__(self, widget_id: str | None = None) -> None:
+        super().__init__(widget_id)
+        self.entry: Any = None
+        self.summary: Any = None
+        self.others = 0
+        self.top = 0
+        self._sheet: list[Line] = []
+
+    def fill(self, entry: Any, summary: Any, others: int) -> None:
+        if entry is not self.entry:
+            self.top = 0
+        self.entry, self.summary, self.others = entry, summary, others
+        self._sheet = self.sheet(self.size.width) if self.size.width else []
+        self.draw()
+
+    def sheet(self, width: int) -> list[Line]:
+        """All lines for a width."""
+        if self.entry is None:
+            return [(Run("no model", "dim"),)]
+        lines = [self._name_line(width), EMPTY]
+        figures = headline_of(self.entry, self.summary)
+        facts = facts_of(self.entry)
+        if width >= TWO_COLUMNS:
+            lines += [*self._strip_of(figures, width), EMPTY]
+            left = min(max(44, width * 56 // 100), 64)
+            lines += _beside(self._facts(facts, left), self._prose(width - left - 2), left + 2)
+        else:
+            lines += [*self._facts(figures, width), EMPTY, *self._facts(facts, width), EMPTY, *self._prose(width)]
+        return lines
+
+    def _name_line(self, width: int) -> Line:
+        entry = self.entry
+        badges = [safe(text, 24) for text in (entry.family, self.summary.kind, entry.license) if text]
+        tail = [run for index, text in enumerate(badges) for run in (Run(" "), Run(f" {text} ", f"badge-{index}"))]
+        name, vendor = safe(entry.name, 80), safe(entry.vendor, 40)
+        while tail and width_of(tail) + min(len(name), 20) > width:
+            tail = tail[:-2]
+        room = width - width_of(tail)
+        head = [Run(fitted(name, room, self.glyphs.more), "bold")]
+        if len(name) + len(vendor) + 3 <= room:
+            head.append(Run(f"  {vendor}", "dim"))
+        return (*head, Run(" " * (room - width_of(head))), *tail)
+
+    def _strip_of(self, figures: tuple[Fact, ...], width: int) -> list[Line]:
+        """The headline figures over their labels, each with what the page says beside it."""
+        above: list[Run] = []
+        below: list[Run] = []
+        spans = [max(len(f.value) + (len(f.published) + 3 if f.published else 0), len(f.label)) for f in figures]
+        gap = min(max((width - sum(spans)) // max(len(spans) - 1, 1), 1), 6)
+        for figure, span in zip(figures, spans, strict=True):
+            runs = [Run(figure.value, "bold")]
+            if figure.published:
+                runs += [Run(f" {self.glyphs.differs} ", "warn"), Run(figure.published, "dim")]
+            blank = " " * (span - width_of(runs) + gap)
+            above += [*runs, Run(blank)]
+            below.append(Run(padded(figure.label, span + gap), "dim"))
+        return [_cut(above, width), _cut(below, width)]
+
+    def _facts(self, facts: tuple[Fact, ...], width: int) -> list[Line]:
+        lines: list[Line] = []
+        for fact in facts:
+            room = width - LABEL
+            label = Run(padded(fact.label, LABEL), "dim")
+            value = wrapped(safe(fact.value, 200), room) or [""]
+            said = f"{self.glyphs.differs} {safe(fact.published, 200)}" if fact.published else ""
+            if said and len(value) == 1 and len(value[0]) + 1 + len(said) <= room:
+                lines.append((label, Run(value[0] + " ", ""), *self._said(said)))
+                continue
+            lines.append((label, Run(value[0])))
+            lines += [(Run(" " * LABEL), Run(more)) for more in value[1:]]
+            for index, more in enumerate(wrapped(said, room)):
+                runs = self._said(more) if index == 0 else (Run(more, "dim"),)
+                lines.append((Run(" " * LABEL), *runs))
+        return lines
+
+    def _said(self, text: str) -> tuple[Run, ...]:
+        return (Run(text[:1], "warn"), Run(text[1:], "dim"))
+
+    def _prose(self, width: int) -> list[Line]:
+        """About, tags, differences, evidence, sources and the family."""
+        entry = self.entry
+        lines: list[Line] = []
+        home = house(self.app)
+        if entry.about:
+            lines += [(Run(line),) for line in wrapped(safe(entry.about, 2000), width)]
+        tags = f" {self.glyphs.dot} ".join(safe(tag, 40) for tag in entry.tags)
+        if tags:
+            lines += [EMPTY, *((Run(line, "dim"),) for line in wrapped(tags, width))]
+        notes: list[tuple[str, str]] = []
+        if entry.published is not None:
+            key = home.key_map.key_of("profile")
+            used = home.session.scenario.profile
+            words = f"{self.glyphs.differs} the published page says otherwise; reckoned: {used} ({key} switches)"
+            notes.append((words, "warn"))
+        if entry.partial:
+            fields = ", ".join(safe(name, 40) for name in entry.partial_fields) or "some of this"
+            notes.append((f"partial: no source states {fields}", "warn"))
+        if self.others:
+            key = home.key_map.key_of("family")
+            notes.append((f"{self.others} more of the family {safe(entry.family, 40)} ({key})", "dim"))
+        if entry.sources:
+            checked = f", checked {entry.checked}" if entry.checked else ""
+            more = f" and {len(entry.sources) - 1} more" if len(entry.sources) > 1 else ""
+            notes.append((f"source: {safe(entry.sources[0], 160)}{more}{checked}", "dim"))
+        for text, style in notes:
+            lines += [EMPTY, *((Run(line, style),) for line in wrapped(text, width))]
+        return lines
+
+    def draw(self) -> None:
+        height = self.size.height
+        if not self.is_attached or not height:
+            return
+        last = max(len(self._sheet) - height, 0)
+        self.top = min(self.top, last)
+        lines = self._sheet[self.top : self.top + height]
+        if self.top < last and self.has_focus is not None:
+            left = len(self._sheet) - self.top - height + 1
+            lines[-1] = (Run(f"{self.glyphs.down} {left} more lines", "accent"),)
+        self.show(lines)
+
+    def on_resize(self) -> None:
+        self._sheet = self.sheet(self.size.width)
+        self.draw()
+
+    def _scroll(self, step: int) -> None:
+        self.top = min(max(self.top + step, 0), max(len(self._sheet) - self.size.height, 0))
+        self.draw()
+
+    def do_up(self) -> None:
+        self._scroll(-1)
+
+    def do_down(self) -> None:
+        self._scroll(1)
+
+    def do_page_up(self) -> None:
+        self._scroll(-max(self.size.height - 2, 1))
+
+    def do_page_down(self) -> None:
+        self._scroll(max(self.size.height - 2, 1))
+
+    def do_first(self) -> None:
+        self._scroll(-len(self._sheet))
+
+    def do_last(self) -> None:
+        self._scroll(len(self._sheet))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self._scroll(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self._scroll(-3)
+
+
+def _cut(runs: list[Run], width: int) -> Line:
+    """Runs in at most `width` cells, dropped whole from the right."""
+    kept: list[Run] = []
+    used = 0
+    for run in runs:
+        used += len(run.text)
+        if used > width:
+            kept.append(Run(run.text.rstrip(), run.style))
+            if width_of(kept) > width:
+                kept.pop()
+            break
+        kept.append(run)
+    return tuple(kept)
+
+
+def _beside(left: list[Line], right: list[Line], column: int) -> list[Line]:
+    lines: list[Line] = []
+    for index in range(max(len(left), len(right))):
+        first = left[index] if index < len(left) else EMPTY
+        second = right[index] if index < len(right) else EMPTY
+        gap = (Run(" " * max(column - width_of(first), 0)),) if second else ()
+        lines.append((*first, *gap, *second))
+    return lines

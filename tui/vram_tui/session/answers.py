@@ -1,0 +1,241 @@
+"""One way to every figure: models compiled once per format and scenario, asked for any context."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Protocol
+
+from vram_tui.estimator.devices import Machine
+from vram_tui.estimator.facts import Facts
+from vram_tui.estimator.memory import Memory
+from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
+from vram_tui.estimator.subject import Subject
+from vram_tui.session.state import NATIVE, Row, Session
+
+KEPT_MEMORIES = 8192
+TIGHT_SHARE = 0.05
+"""A fit with less than this share of the machine to spare is called tight."""
+SPILLING_RUNTIMES = ("llama.cpp", "ollama")
+"""Runtimes that can leave a part of the weights in host memory."""
+
+
+class Summary(Protocol):
+    """A model as the list needs it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def family(self) -> str: ...
+    @property
+    def vendor(self) -> str: ...
+    @property
+    def license(self) -> str: ...
+    @property
+    def released(self) -> date | None: ...
+    @property
+    def parameters(self) -> int: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def context(self) -> int: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def modalities(self) -> tuple[str, ...]: ...
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+    @property
+    def partial(self) -> bool: ...
+
+
+class Library(Protocol):
+    """What is asked of a catalogue."""
+
+    @property
+    def entries(self) -> Sequence[Any]: ...
+    @property
+    def facts(self) -> Facts: ...
+    def entry(self, model: str, /) -> Any: ...
+    def search(self, query: str, /) -> Sequence[Any]: ...
+    def subject(self, model: str, /, profile: str = "verified") -> Subject: ...
+
+
+Compile = Callable[[Subject, str, Scenario, Facts], Memory]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One figure of the grid. `bytes` is None where there is none, and `reason` says why.
+
+    `tier` indexes the facts' tiers; `fit` is empty without a target, else fits, tight, offload or no; `beyond` marks
+    a context longer than the native one; `rule_bytes` is the rule of thumb's figure in the method "difference".
+    """
+
+    tokens: int
+    bytes: int | None
+    tier: int = 0
+    fit: str = ""
+    headroom_bytes: int | None = None
+    beyond: bool = False
+    reason: str = ""
+    rule_bytes: int | None = None
+
+
+class Answers:
+    """Figures of a catalogue's models. Everything compiled is kept; a refusal is kept like an answer."""
+
+    def __init__(self, library: Library, compiler: Compile | None = None) -> None:
+        self.library = library
+        self.facts = library.facts
+        self._compiler = compiler or _compiler()
+        self._memories: dict[tuple[str, str, Scenario], Memory | str] = {}
+        self._machines: dict[str, Machine | None] = {"": None}
+        self._asked: tuple[Scenario, str | None, str] | None = None
+        self._scenario = Scenario()
+
+    def machine(self, target: str) -> Machine | None:
+        """The machine a text names; None for no text. Raises ValueError with the mend for an unknown one."""
+        if target not in self._machines:
+            self._machines[target] = _parse_machine(target)
+        return self._machines[target]
+
+    def scenario(self, session: Session, runtime: str | None = None) -> Scenario:
+        """The session's scenario on its target machine, for a row with or without a runtime of its own."""
+        asked = (session.scenario, runtime, session.target)
+        if asked != self._asked:
+            try:
+                machine = self.machine(session.target)
+            except ValueError:
+                machine = None
+            self._scenario = replace(session.scenario, runtime=runtime or session.scenario.runtime, machine=machine)
+            self._asked = asked
+        return self._scenario
+
+    def compiled(self, model: str, quant: str, scenario: Scenario) -> Memory | str:
+        """The compiled memory, or the sentence with which it was refused."""
+        key = (model, quant, scenario)
+        found = self._memories.get(key)
+        if found is None:
+            if len(self._memories) >= KEPT_MEMORIES:
+                self._memories.clear()
+            found = self._memories[key] = self._compile(model, quant, scenario)
+        return found
+
+    def _compile(self, model: str, quant: str, scenario: Scenario) -> Memory | str:
+        form = self.facts.formats.get(quant)
+        exact = scenario.method == "exact"
+        if exact and form and form.runtimes and scenario.runtime not in form.runtimes:
+            return f"{scenario.runtime} cannot load {form.label}: {', '.join(form.runtimes)} can"
+        try:
+            profile = scenario.profile if self.has_published(model) else "verified"
+            return self._compiler(self.library.subject(model, profile), quant, scenario, self.facts)
+        except (ValueError, KeyError, NotImplementedError) as refused:
+            return str(refused.args[0]) if refused.args else str(refused)
+
+    def memory(self, model: str, quant: str, scenario: Scenario) -> Memory:
+        """The compiled memory. Raises ValueError with the reason where the runtime refuses."""
+        found = self.compiled(model, quant, scenario)
+        if isinstance(found, str):
+            raise ValueError(found)
+        return found
+
+    def has_published(self, model: str) -> bool:
+        return self.library.entry(model).published is not None
+
+    def of_row(self, session: Session, row: Row) -> Memory | str:
+        """The memory behind one row of the grid."""
+        scenario = self.scenario(session, row.runtime)
+        if scenario.method == "difference":
+            scenario = replace(scenario, method="exact")
+        return self.compiled(session.model, row.asked, scenario)
+
+    def tokens(self, model: str, context: int) -> int:
+        """A column's context for one model: its own where the column stands for the native one."""
+        return context if context != NATIVE else self.library.entry(model).context_native or 0
+
+    def cells(self, session: Session, row: Row) -> list[Cell]:
+        """One row of the grid."""
+        native = self.library.entry(session.model).context_native or 0
+        found = self.of_row(session, row)
+        rule: Memory | str = ""
+        if session.scenario.method == "difference":
+            scenario = replace(self.scenario(session, row.runtime), method="bytes-per-weight")
+            rule = self.compiled(session.model, row.asked, scenario)
+        cells = []
+        for context in session.grid.contexts:
+            tokens = context or native
+            if isinstance(found, str) or not tokens:
+                reason = found if isinstance(found, str) else "no source states the native context"
+                cells.append(Cell(tokens, None, reason=reason))
+            else:
+                cells.append(self._cell(found, tokens, native, session.scenario.method, rule))
+        return cells
+
+    def _cell(self, memory: Memory, tokens: int, native: int, method: str, rule: Memory | str) -> Cell:
+        total = memory.at(tokens)
+        fit, headroom = self._fit(memory, tokens)
+        return Cell(
+            tokens,
+            total,
+            self.tier(total, method),
+            fit,
+            headroom,
+            bool(native) and tokens > native,
+            rule if isinstance(rule, str) else "",
+            rule.at(tokens) if isinstance(rule, Memory) else None,
+        )
+
+    def tier(self, total_bytes: int, method: str = "exact") -> int:
+        """Index of the first tier that holds the bytes; the rule of thumb is held against sizes on the box."""
+        tiers = self.facts.tiers
+        for index, tier in enumerate(tiers):
+            limit = tier.nominal_bytes if method == "bytes-per-weight" else tier.usable_bytes
+            if limit is None or total_bytes <= limit:
+                return index
+        return len(tiers) - 1
+
+    def _fit(self, memory: Memory, tokens: int) -> tuple[str, int | None]:
+        fits = memory.fits(tokens)
+        if fits is None:
+            return "", None
+        headroom = min((device.usable_bytes or 0) - device.at(tokens) for device in memory.devices)
+        if fits:
+            usable = min(device.usable_bytes or 0 for device in memory.devices)
+            return ("tight" if headroom < usable * TIGHT_SHARE else "fits"), headroom
+        if memory.runtime in SPILLING_RUNTIMES:
+            usable = sum(device.usable_bytes or 0 for device in memory.devices)
+            if memory.at(tokens) - memory.group_bytes(tokens, "weights") < usable:
+                return "offload", headroom
+        return "no", headroom
+
+    def list_tier(self, session: Session, model: str) -> int | None:
+        """The tier of a model in the list, for the default format at a context of 8K; None where nothing answers."""
+        found = self.compiled(model, DEFAULT_QUANT, self.scenario(session))
+        if isinstance(found, str):
+            return None
+        return self.tier(found.at(8192), session.scenario.method)
+
+    def list_bytes(self, session: Session, model: str) -> int | None:
+        """The same model's bytes, for sorting by memory."""
+        found = self.compiled(model, DEFAULT_QUANT, self.scenario(session))
+        return None if isinstance(found, str) else found.at(8192)
+
+
+def _compiler() -> Compile:
+    from vram_tui.estimator.compiling import compile as compile_memory
+
+    return compile_memory
+
+
+def _parse_machine(target: str) -> Machine:
+    from vram_tui.catalog.hardware_files import load_hardware
+    from vram_tui.catalog.hardware_text import parse_hardware
+
+    return parse_hardware(target, load_hardware())
+
+
+def runtimes_of(facts: Facts) -> Mapping[str, object]:
+    """The runtimes that a scenario may name."""
+    return facts.runtimes
