@@ -1,0 +1,299 @@
+"""The compiled catalogue: one file that a start reads instead of hundreds of TOML files.
+
+`python -m vram_tui.catalog.compiled [FILE]` builds it whole. Layout: magic, length and checksum of the header, the
+header as JSON (list rows, offsets), then JSON bodies, then tables of weight bytes. Nothing in it is code.
+"""
+
+import json
+import mmap
+import os
+import struct
+import sys
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from vram_tui import __version__
+from vram_tui.catalog.locate import PACKAGE, cache_dir, catalog_root
+from vram_tui.catalog.summaries import Summary, from_row, summarize, to_row
+
+if TYPE_CHECKING:
+    from vram_tui.estimator.facts import Facts
+    from vram_tui.estimator.profile import Profile
+
+MAGIC = b"vram-tui catalogue 1\n"
+NAME = "compiled.bin"
+_PREFIX = struct.Struct("<II")
+_WEIGHTS = struct.Struct("<4Q")
+_REFUSED = (1 << 64) - 1
+
+
+class CompiledError(ValueError):
+    """A compiled catalogue that cannot be used: damaged, or written by another version."""
+
+
+class Compiled:
+    """A compiled catalogue, open. Rows are read at once, everything else when asked."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            with path.open("rb") as file:
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._header, self._start = _header(self._bytes)
+            self.rows: tuple[Summary, ...] = tuple(map(from_row, self._header["rows"]))
+            self.stamp: str = self._header["stamp"]
+            self.code: str = self._header["code"]
+            self._formats = {name: index for index, name in enumerate(self._header["formats"])}
+            self._numbers = {row.id: index for index, row in enumerate(self.rows)}
+        except (OSError, ValueError, KeyError, TypeError, IndexError, struct.error) as error:
+            raise CompiledError(f"{path}: {error}") from error
+
+    def facts(self) -> "Facts":
+        from vram_tui.catalog.facts_plain import facts_from_plain
+
+        return facts_from_plain(self._json("facts"))
+
+    def hardware(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._json("hardware")
+        return found
+
+    def entry_data(self, known: str) -> dict[str, Any]:
+        found: dict[str, Any] = self._body(known)[0]
+        return found
+
+    def profile(self, known: str) -> "Profile":
+        from vram_tui.estimator.profile import Profile
+
+        return Profile.from_plain(self._body(known)[1])
+
+    def weights(self, known: str, quant: str, imatrix: bool) -> tuple[int, int, int, int] | None:
+        """File, loaded, device and host bytes; None where the table has none: fold the blocks instead."""
+        place = self._header["weights"][self._numbers[known]]
+        column = self._formats.get(quant)
+        if not place or column is None:
+            return None
+        found = _WEIGHTS.unpack_from(self._bytes, self._start + place + _WEIGHTS.size * (2 * column + imatrix))
+        return None if found[0] == _REFUSED else found
+
+    def kept_weights(self, known: str, text: int) -> bytes | None:
+        """The whole table of a model whose file has this checksum."""
+        index = self._numbers.get(known)
+        if index is None or self._header["texts"][index] != text or not self._header["weights"][index]:
+            return None
+        start = self._start + self._header["weights"][index]
+        return self._bytes[start : start + 2 * len(self._formats) * _WEIGHTS.size]
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        return tuple(self._formats)
+
+    def _body(self, known: str) -> list[Any]:
+        offset, length = self._header["bodies"][self._numbers[known]]
+        found: list[Any] = json.loads(self._bytes[self._start + offset : self._start + offset + length])
+        return found
+
+    def _json(self, name: str) -> Any:
+        offset, length = self._header[name]
+        return json.loads(self._bytes[self._start + offset : self._start + offset + length])
+
+
+def _header(data: mmap.mmap) -> tuple[dict[str, Any], int]:
+    start = len(MAGIC)
+    if data[:start] != MAGIC:
+        raise ValueError("is no compiled catalogue")
+    length, checksum = _PREFIX.unpack_from(data, start)
+    start += _PREFIX.size
+    text = data[start : start + length]
+    if zlib.crc32(text) != checksum:
+        raise ValueError("is damaged")
+    header: dict[str, Any] = json.loads(text)
+    if header["version"] != __version__ or header["end"] != len(data) - start - length:
+        raise ValueError("was written by another version, or is cut short")
+    return header, start + length
+
+
+# -- building ------------------------------------------------------------------------------------------------------
+
+
+class Source(NamedTuple):
+    """One entry to compile: its id, its tables, and the checksum of its text."""
+
+    id: str
+    data: dict[str, Any]
+    text: int
+
+
+def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: Compiled | None = None) -> bytes:
+    """The compiled form of a catalogue folder. Without `weigh_all` it keeps the weights that `old` has."""
+    from vram_tui.catalog.entries import read_entry
+    from vram_tui.catalog.facts import load_facts
+    from vram_tui.catalog.facts_plain import to_plain
+    from vram_tui.catalog.hardware_files import load_hardware
+    from vram_tui.estimator.profile import profile
+
+    facts = load_facts(root)
+    formats = list(facts.formats)
+    blob = bytearray(b"\0" * 8)
+    rows, bodies, weights, texts = [], [], [], []
+    kept = old if old is not None and old.code == code and old.formats == tuple(formats) else None
+    for source in sources(root):
+        entry = read_entry(source.id, source.data)
+        folded = profile(entry.model)
+        rows.append(to_row(summarize(entry, folded)))
+        bodies.append(_append(blob, _dump([source.data, folded.to_plain()])))
+        table = kept.kept_weights(source.id, source.text) if kept else None
+        if table is None and weigh_all:
+            table = _table(entry.model, formats, facts)
+        weights.append(_append(blob, table)[0] if table else 0)
+        texts.append(source.text)
+    header: dict[str, Any] = {
+        "version": __version__,
+        "stamp": stamp,
+        "code": code,
+        "formats": formats,
+        "rows": rows,
+        "bodies": bodies,
+        "weights": weights,
+        "texts": texts,
+        "facts": _append(blob, _dump(to_plain(facts))),
+        "hardware": _append(blob, _dump(load_hardware(root).to_plain())),
+    }
+    header["end"] = len(blob)
+    text = _dump(header)
+    return b"".join((MAGIC, _PREFIX.pack(len(text), zlib.crc32(text)), text, blob))
+
+
+def sources(root: Path) -> Iterable[Source]:
+    """The entries of a catalogue folder, by id without regard to case."""
+    import tomli
+
+    models = root / "models"
+    for path in sorted(models.glob("*/*.toml"), key=lambda one: one.as_posix().casefold()):
+        text = path.read_text(encoding="utf-8")
+        yield Source(path.relative_to(models).with_suffix("").as_posix(), tomli.loads(text), zlib.crc32(text.encode()))
+
+
+def _append(blob: bytearray, data: bytes) -> tuple[int, int]:
+    blob.extend(b"\0" * (-len(blob) % 8))
+    place = len(blob)
+    blob.extend(data)
+    return place, len(data)
+
+
+def _table(model: Any, formats: list[str], facts: "Facts") -> bytes:
+    from vram_tui.estimator.weights import weigh
+
+    table = bytearray()
+    for quant in formats:
+        for imatrix in (False, True):
+            try:
+                found = weigh(model, quant, facts, imatrix=imatrix, mtp=False)
+                row = (found.file_bytes, found.loaded_bytes, found.device_bytes, found.host_bytes)
+            except (ValueError, KeyError):
+                row = (_REFUSED,) * 4
+            table += _WEIGHTS.pack(*row)
+    return bytes(table)
+
+
+def _dump(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str).encode()
+
+
+# -- finding, and keeping up with a checkout -----------------------------------------------------------------------
+
+
+def open_compiled(root: Path) -> tuple[Compiled | None, str]:
+    """The compiled form of a catalogue folder, rebuilt where files changed; and a sentence when something is odd.
+
+    An installed catalogue carries its own; one that is edited in place gets one in the user's cache.
+    """
+    shipped = root / NAME
+    if shipped.is_file():
+        try:
+            return Compiled(shipped), ""
+        except CompiledError as error:
+            return None, f"{error}; reading the TOML files instead"
+    folder = cache_dir()
+    if folder is None:
+        return None, ""
+    path = folder / f"catalogue-{zlib.crc32(str(root).encode()):08x}.bin"
+    stamp, code = fingerprint(root)
+    old, trouble = _open(path)
+    if old is not None and old.stamp == stamp:
+        return old, ""
+    try:
+        write_atomically(path, build(root, stamp=stamp, code=code, weigh_all=False, old=old))
+        return Compiled(path), trouble and f"{trouble}; compiled again"
+    except OSError as error:
+        return None, f"{path}: {error.strerror}; reading the TOML files instead"
+    except CompiledError as error:
+        return None, f"{error}; reading the TOML files instead"
+    except ValueError:
+        # A faulty TOML file: reading them one by one names it and goes on with the rest.
+        return None, ""
+
+
+def _open(path: Path) -> tuple[Compiled | None, str]:
+    if not path.is_file():
+        return None, ""
+    try:
+        return Compiled(path), ""
+    except CompiledError as error:
+        return None, str(error)
+
+
+def fingerprint(root: Path) -> tuple[str, str]:
+    """What the files of a catalogue look like from outside, and the code that compiles them."""
+    code = "\n".join(_stats(PACKAGE / "estimator")) + "\n".join(_stats(PACKAGE / "catalog"))
+    code += "\n".join(line for line in _stats(root, deep=False) if ".toml" in line)
+    code_mark = f"{zlib.crc32(code.encode()):08x}"
+    return f"{zlib.crc32(chr(10).join(_stats(root)).encode()):08x}{code_mark}", code_mark
+
+
+def _stats(folder: Path, *, deep: bool = True) -> list[str]:
+    found = []
+    with os.scandir(folder) as items:
+        for item in items:
+            if item.is_dir():
+                if deep and item.name not in ("__pycache__", "schema"):
+                    found += _stats(Path(item.path))
+            elif item.name.endswith((".toml", ".py")):
+                stat = item.stat()
+                found.append(f"{item.path} {stat.st_size} {stat.st_mtime_ns}")
+    return sorted(found)
+
+
+def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a whole file or leave the old one: beside it first, then moved over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Build the whole file: into the user's cache for this checkout, or into the file that is named."""
+    root = catalog_root()
+    stamp, code = fingerprint(root)
+    if arguments:
+        path = Path(arguments[0])
+    else:
+        folder = cache_dir()
+        if folder is None:
+            print("name a file: this system has no cache folder", file=sys.stderr)
+            return 2
+        path = folder / f"catalogue-{zlib.crc32(str(root).encode()):08x}.bin"
+    old, _ = _open(path)
+    write_atomically(path, build(root, stamp=stamp, code=code, weigh_all=True, old=old))
+    print(f"{path}: {len(Compiled(path).rows)} models, {path.stat().st_size:,} bytes")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,73 @@
+"""One row of the model list: what is needed to show, sort and search hundreds of models without reading them."""
+
+from datetime import date
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from vram_tui.catalog.entries import Entry
+    from vram_tui.estimator.profile import Profile
+
+
+class Summary(NamedTuple):
+    """A model in the list. `parameters` counts towers too; `context` is 0 where no source states one."""
+
+    id: str
+    name: str
+    family: str
+    vendor: str
+    license: str
+    released: date | None
+    parameters: int
+    active: int
+    context: int
+    kind: str
+    modalities: tuple[str, ...]
+    tags: tuple[str, ...]
+    partial: bool
+    own: bool = False
+    """True for a model of the user's catalogue."""
+
+
+def summarize(entry: "Entry", profile: "Profile") -> Summary:
+    """The row of an entry."""
+    from vram_tui.catalog.counting import main_parameters
+
+    return Summary(
+        id=entry.id,
+        name=entry.name,
+        family=entry.family,
+        vendor=entry.vendor,
+        license=entry.license,
+        released=entry.released,
+        parameters=main_parameters(entry.model),
+        active=profile.active_parameters,
+        context=entry.context_native,
+        kind=kind_of(profile),
+        modalities=entry.modalities,
+        tags=entry.tags,
+        partial=entry.partial,
+        own=entry.origin != "shipped",
+    )
+
+
+def kind_of(profile: "Profile") -> str:
+    """dense, MoE, hybrid, hybrid MoE or recurrent."""
+    if profile.recurrent_layers and not profile.caches:
+        return "recurrent"
+    routed = "MoE" if profile.experts > 1 else ""
+    if profile.recurrent_layers:
+        return f"hybrid {routed}".strip()
+    return routed or "dense"
+
+
+def to_row(summary: Summary) -> list[Any]:
+    """Lists, numbers and text only."""
+    row: list[Any] = list(summary[:13])
+    row[5] = summary.released.isoformat() if summary.released else ""
+    return row
+
+
+def from_row(row: list[Any]) -> Summary:
+    row[5] = date.fromisoformat(row[5]) if row[5] else None
+    row[10], row[11] = tuple(row[10]), tuple(row[11])
+    return Summary._make((*row, False))
