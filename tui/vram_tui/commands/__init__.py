@@ -1,0 +1,1 @@
+"""One module per subcommand: the dashboard's answers as text, JSON and exit codes."""
