@@ -6,7 +6,7 @@ from functools import cached_property
 
 from vram_tui.catalog.entries import Entry, Published
 from vram_tui.estimator.blocks import Attention
-from vram_tui.estimator.facts import Facts
+from vram_tui.estimator.facts import Facts, Format
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Layer, Model, Stack
 from vram_tui.estimator.profile import Profile, profile
@@ -71,10 +71,15 @@ class PublishedSubject:
         from vram_tui.estimator.weights import bits_per_weight
 
         flat = quant.startswith("bpw:")
-        bits = bits_per_weight(quant) if flat else self._facts.formats[quant].bits_per_weight
+        bits = bits_per_weight(quant) if flat else _nominal(self._facts.formats[quant])
         count = self.profile.parameters
         size = round(count * bits / 8)
         return Weights(size, size, size, 0, count)
+
+
+def _nominal(found: Format) -> float:
+    """The bits on a format's label: what a page's rule multiplies with."""
+    return found.nominal_bits or found.bits_per_weight
 
 
 def _page_model(verified: Model, page: Published) -> Model:

@@ -34,8 +34,18 @@ class UnknownModelTypeError(ConfigError):
 def model_from_config(config: Mapping[str, Any]) -> Converted:
     """The blocks of a Hugging Face `config.json`.
 
-    Raises UnknownModelTypeError for a type without traits and ConfigError for a configuration that lacks a width.
+    Raises UnknownModelTypeError for a type without traits and ConfigError for a configuration that lacks a width or
+    holds something else where a number or a list belongs.
     """
+    try:
+        return _convert(config)
+    except ConfigError:
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        raise ConfigError(f"a value has a form that no such configuration has: {error}") from error
+
+
+def _convert(config: Mapping[str, Any]) -> Converted:
     text, name = _language_model(config)
     traits = TRAITS.get(name)
     if traits is None:

@@ -1,0 +1,325 @@
+"""The strict schema of a model's file: validation in CI and of the user's files, and the JSON schema for editors."""
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from dataclasses import Field as RecordField
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
+
+from vram_tui.catalog.counting import READINGS
+from vram_tui.catalog.notation import FEED_FORWARDS, MIXERS, RENAMED
+from vram_tui.estimator.blocks import DirectIndexer, LatentIndexer, Relative
+from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, PerLayerInput, Tower
+
+Whole = Annotated[int, Field(ge=0, le=1 << 50, strict=True)]
+Positive = Annotated[int, Field(ge=1, le=1 << 50, strict=True)]
+Text = Annotated[str, Field(min_length=1, max_length=2_000)]
+
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "window_kind": ("slide", "chunk"),
+    "bias": ("none", "qkv", "qkvo"),
+    "qk_norm": ("none", "head", "full"),
+    "gate": ("none", "in-q", "per-head", "element"),
+    "kv": ("own", "shared", "cross"),
+    "head": ("shared", "own"),
+    "mla": ("absorbed", "expanded"),
+}
+"""What the text fields of blocks may say."""
+
+DOCS: Mapping[str, str] = {
+    "heads": "Query heads (value heads of a recurrent mixer).",
+    "kv_heads": "Heads of keys and values.",
+    "head_dim": "Width of a key; of a value too unless v_dim says otherwise.",
+    "v_dim": "Width of a value where it differs from head_dim.",
+    "window": "Reach in tokens; 0 is the whole context.",
+    "window_kind": "slide: the last `window` tokens; chunk: the current chunk of that length.",
+    "bias": "Which projections have biases; for a feed-forward, whether it has them.",
+    "qk_norm": "Norm of queries and keys: over a head, or over all heads together.",
+    "gate": "Output gate: none, doubled queries, one value per head, or one per element.",
+    "sinks": "One learned attention sink per head.",
+    "k_is_v": "Keys serve as values: no V projection. Both are cached all the same.",
+    "kv": "own cache; shared: reads another layer's; cross: a fixed cache of another modality.",
+    "kv_conv": "Kernel of a short convolution over keys and values.",
+    "indexer": 'Sparse selection; "none" takes an inherited one away.',
+    "q_rank": "Rank of the compressed queries; 0: projected directly.",
+    "kv_rank": "Rank of the compressed keys and values: what is cached.",
+    "nope": "Width per head without position.",
+    "rope": "Width of the shared rotary key.",
+    "ratio": "Tokens that share one entry of the compressed history; 0: no history.",
+    "state": "State per channel.",
+    "conv": "Kernel of the short convolution.",
+    "size": "Width of the feed-forward, or of one expert.",
+    "count": "Routed experts.",
+    "active": "Routed experts that run for a token.",
+    "shared": "Total width of the experts that always run.",
+    "router_bias": "A correction bias per expert.",
+    "hash": "Experts chosen by a table of token ids.",
+    "latent": "Width that routed experts work in, where it is not the hidden size.",
+    "dense": "Width of a dense feed-forward in the same layer.",
+    "zero_experts": "Experts that cost nothing.",
+    "top_k": "Tokens that the selection keeps.",
+    "fused": "Projections that the file stores joined: qkv, gate-up, gate-up-experts, beta-alpha.",
+    "rope_factors": "Elements of the file's RoPE scaling tensor: stored, no parameters.",
+    "stored_shared_kv": "The file keeps K and V weights of layers that read another layer's cache.",
+    "layer_scalars": "Scalars per layer that the file stores.",
+    "architecture": "general.architecture of the GGUF file.",
+    "left_out": "Roles of optional tensors that this file does not have.",
+}
+
+
+class Strict(BaseModel):
+    """A table that refuses unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class Context(Strict):
+    """How far the model reads."""
+
+    native: Positive
+    """Tokens of context that the model was made for, as its configuration states them."""
+
+
+class Parameters(Strict):
+    """What is published about the number of parameters."""
+
+    published: Positive | None = None
+    """The published total, exactly."""
+    counts: Annotated[str, Field(pattern=rf"^({'|'.join(READINGS)})(\+({'|'.join(READINGS)}))*$")] | None = None
+    """What that total adds up, such as main+mtp."""
+    source: Text | None = None
+    """Where the published total is stated."""
+    active_advertised: Positive | None = None
+    """Active parameters as the vendor advertises them."""
+
+
+def _type(field: RecordField[Any]) -> Any:
+    name = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", str(field.type))
+    if name == "str" and field.name in WORDS:
+        return Literal[WORDS[field.name]]
+    if field.name == "indexer":
+        return Indexer
+    kinds: Mapping[str, Any] = {"int": Whole, "bool": bool, "str": str, "bool | None": bool | None}
+    if field.name == "relative":
+        return _record(Relative)
+    if field.name in ("fused", "left_out", "parts"):
+        return list[Text]
+    return kinds[name]
+
+
+def _record(record: type[Any], *, optional: bool = False, **extra: Any) -> type[Strict]:
+    """A strict table with the fields of a record: the schema cannot drift from the blocks."""
+    shape: dict[str, Any] = dict(extra)
+    for field in fields(record):
+        name = RENAMED.get(field.name, field.name)
+        required = field.default is MISSING and field.default_factory is MISSING and not optional
+        doc = Field(default=... if required else None, description=DOCS.get(name))
+        shape[name] = (_type(field) if required else _type(field) | None, doc)
+    found: type[Strict] = create_model(record.__name__, __base__=Strict, __doc__=record.__doc__, **shape)
+    return found
+
+
+def _indexer_tag(value: Any) -> str:
+    if isinstance(value, str):
+        return "none"
+    return "direct" if isinstance(value, dict) and value.get("style") == "direct" else "latent"
+
+
+Indexer: Any = Annotated[
+    Annotated[Literal["none"], Tag("none")]
+    | Annotated[_record(DirectIndexer, style=(Literal["direct"], ...)), Tag("direct")]
+    | Annotated[_record(LatentIndexer), Tag("latent")],
+    Discriminator(_indexer_tag),
+]
+
+
+def _like(kinds: Mapping[str, type[Any]]) -> type[Strict]:
+    """A part that copies another one: any field of any kind may change."""
+    shape: dict[str, Any] = {"like": (Text, Field(description="Name of an earlier part that this one copies."))}
+    for record in kinds.values():
+        for field in fields(record):
+            name = RENAMED.get(field.name, field.name)
+            shape[name] = (_type(field) | None, Field(default=None, description=DOCS.get(name)))
+    found: type[Strict] = create_model("Like", __base__=Strict, **shape)
+    return found
+
+
+def _part(kinds: Mapping[str, type[Any]]) -> Any:
+    def tag(value: Any) -> str:
+        if not isinstance(value, dict) or "like" in value:
+            return "like"
+        return str(value.get("kind", "missing"))
+
+    union: Any = Annotated[_like(kinds), Tag("like")]
+    for kind, record in kinds.items():
+        union = union | Annotated[_record(record, kind=(Literal[kind], ...)), Tag(kind)]
+    return Annotated[union, Discriminator(tag)]
+
+
+class Architecture(Strict):
+    """Facts of the model as a whole."""
+
+    hf_class: Text | None = None
+    """Class in Hugging Face Transformers."""
+    model_type: Text | None = None
+    """Type whose traits the blocks were read with."""
+    native_dtype: Text | None = None
+    """How the published weights are stored."""
+    activation: Text | None = None
+    """Activation of the feed-forward."""
+    position: Literal["RoPE", "none"] | None = None
+    """Position embedding."""
+    rope_theta: Annotated[float, Field(gt=0)] | None = None
+    """Base of the rotary frequencies."""
+    hidden_size: Positive
+    """Width of the residual stream."""
+    vocab_size: Positive
+    """Rows of the embedding."""
+    tied_embeddings: bool = False
+    """The head is the embedding."""
+    norm: Literal["rms", "layer"] = "rms"
+    """Kind of the norms; layer norms have biases."""
+    norms: Literal["pre", "post", "sandwich", "pre+post-ffn", "parallel", "none"] = "pre"
+    """Norms of a layer: one for each half, two, three in all, one, none."""
+    final_norm: bool = True
+    """A norm before the head."""
+    embedding_norm: bool = False
+    """A norm after the embedding."""
+    head_bias: bool = False
+    """The head has a bias."""
+    extra_embedding_rows: Whole = 0
+    """Rows of the embedding that the head lacks."""
+    residual_vectors: Whole = 0
+    """Vectors as wide as the hidden size in each layer."""
+    residual_conv: Whole = 0
+    """Kernel of a convolution over the residual stream, for each half."""
+    lookup_tables: Whole = 0
+    """Parameters of n-gram tables that are looked up, never multiplied."""
+    per_layer_input: _record(PerLayerInput) | None = None  # type: ignore[valid-type]
+    """A second embedding table that feeds every layer."""
+    altup: _record(AltUp) | None = None  # type: ignore[valid-type]
+    """Alternating updates."""
+    hyper_connections: _record(HyperConnections) | None = None  # type: ignore[valid-type]
+    """Several residual streams."""
+
+
+class StackPart(Strict):
+    """A run of layers, repeated."""
+
+    repeat: Positive = 1
+    """How often the layers follow each other."""
+    layers: Annotated[list[Text], Field(min_length=1)]
+    """Layers as "mixer+feed_forward", or one name where a layer has only that half."""
+
+
+class MtpPart(Strict):
+    """Multi-token-prediction layers beside the trunk."""
+
+    layers: Annotated[list[Text], Field(min_length=1)]
+    repeat: Positive = 1
+    norms: Whole = 3
+    projection: bool = True
+    head: Literal["shared", "own"] = "shared"
+    hyper: bool = True
+    hyper_head: bool = False
+
+
+class FigureRow(Strict):
+    """One memory figure of a published page."""
+
+    quant: Text
+    context: Positive
+    gib: Annotated[float, Field(gt=0)]
+    verdict: str = ""
+    bytes_per_weight: Annotated[float, Field(ge=0)] = 0.0
+    quality: str = ""
+
+
+class PublishedTable(Strict):
+    """What a page or card says, where it differs from the blocks: shown beside them, never used unless asked for."""
+
+    source: Text
+    name: Text | None = None
+    parameters: Positive | None = None
+    active: Positive | None = None
+    layers: Positive | None = None
+    hidden_size: Positive | None = None
+    heads: Positive | None = None
+    kv_heads: Positive | None = None
+    head_dim: Positive | None = None
+    context: Positive | None = None
+    experts: Positive | None = None
+    experts_active: Positive | None = None
+    kind: Text | None = None
+    attention: Text | None = None
+    activation: Text | None = None
+    normalization: Text | None = None
+    position: Text | None = None
+    license: Text | None = None
+    released: date | None = None
+    modalities: list[Text] = []
+    tags: list[Text] = []
+    overhead_percent: Annotated[float, Field(ge=0)] | None = None
+    text: dict[str, Positive] = {}
+    """Values that the running text gives otherwise than the table."""
+    figures: list[FigureRow] = []
+
+
+class ModelFile(Strict):
+    """A model of the catalogue. Its id is the path of the file: `models/<vendor>/<model>.toml`."""
+
+    name: Text
+    """Name as people write it."""
+    family: Text
+    """Family that it is listed under."""
+    vendor: Text
+    """Who made it."""
+    license: Text
+    """Licence, or "unknown" where no source states one."""
+    released: date | None = None
+    """Day of release; left out where no source states one."""
+    modalities: Annotated[list[Literal["text", "image", "audio", "video"]], Field(min_length=1)]
+    """What it takes in."""
+    tags: list[Text] = []
+    """Lower-case words for search."""
+    about: Text
+    """A few sentences in the catalogue's own words."""
+    evidence: Literal["complete", "partial"] = "complete"
+    """partial: some values are inferred, not stated by a source."""
+    partial_fields: list[Text] = []
+    """Which values are inferred."""
+    notes: list[Text] = []
+    """What a person should know before trusting the figures."""
+    sources: Annotated[list[Text], Field(min_length=1)]
+    """Where the facts come from."""
+    checked: date
+    """Day on which the entry was last checked."""
+    context: Context | None = None
+    parameters: Parameters | None = None
+    architecture: Architecture
+    mixer: dict[str, _part(MIXERS)] = {}  # type: ignore[valid-type]
+    """Named mixers."""
+    feed_forward: dict[str, _part(FEED_FORWARDS)] = {}  # type: ignore[valid-type]
+    """Named feed-forwards."""
+    stack: Annotated[list[StackPart], Field(min_length=1)]
+    """The trunk."""
+    mtp: MtpPart | None = None
+    towers: list[_record(Tower)] = []  # type: ignore[valid-type]
+    """Vision and audio encoders: a count each, never in the language model's file."""
+    gguf: _record(Gguf) | None = None  # type: ignore[valid-type]
+    """What llama.cpp's converter changes."""
+    published: PublishedTable | None = None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema that editors complete from."""
+    schema = ModelFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def schema_text() -> str:
+    import json
+
+    return json.dumps(json_schema(), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
