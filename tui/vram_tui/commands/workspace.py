@@ -1,20 +1,25 @@
 """What every command works with: the catalogue, models by any name, machines, and one way to estimate a cell."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vram_tui.catalog import Catalog, load_catalog
 from vram_tui.commands.errors import CommandError, NothingFoundError
-from vram_tui.commands.options import scenario_from
-from vram_tui.estimator.devices import Machine
-from vram_tui.estimator.estimate import Estimate, estimate
-from vram_tui.estimator.facts import Facts
-from vram_tui.estimator.memory import Memory
-from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
-from vram_tui.estimator.subject import FoldedSubject, Subject
+
+if TYPE_CHECKING:
+    from vram_tui.estimator.devices import Machine
+    from vram_tui.estimator.estimate import Estimate
+    from vram_tui.estimator.facts import Facts
+    from vram_tui.estimator.memory import Memory
+    from vram_tui.estimator.scenario import Scenario
+    from vram_tui.estimator.subject import Subject
+
+DEFAULT_QUANT = "Q4_K_M"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Workspace:
             if known is None:
                 known = self._chosen[(model, profile)] = self._look_up(model, profile)
             return known
+        from vram_tui.estimator.subject import FoldedSubject
         from vram_tui.importers.hf_config import model_from_config
 
         converted = model_from_config(model)
@@ -105,6 +111,8 @@ class Workspace:
         return parse_hardware(text, self.catalog.hardware)
 
     def scenario(self, options: Mapping[str, Any]) -> Scenario:
+        from vram_tui.commands.options import scenario_from
+
         scenario = scenario_from(options)
         if "gpus" in options:
             scenario = replace(scenario, machine=self.machine(options["gpus"]))
@@ -112,6 +120,8 @@ class Workspace:
 
     def cell(self, chosen: Chosen, quant: str, ctx: int, scenario: Scenario) -> Estimate:
         """One answer; the id in it is the one the person sees."""
+        from vram_tui.estimator.estimate import estimate
+
         return estimate(chosen.subject, quant, ctx, scenario, self.facts)
 
     def memory(self, chosen: Chosen, quant: str, scenario: Scenario) -> Memory:

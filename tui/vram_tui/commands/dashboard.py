@@ -1,0 +1,71 @@
+"""`vram-tui` without a subcommand: open the dashboard, on a model if one is named."""
+
+import os
+import sys
+from pathlib import Path
+
+from vram_tui import __version__
+from vram_tui.commands.common import Parser
+from vram_tui.commands.errors import CommandError, NothingFoundError
+
+
+def _overview() -> str:
+    from vram_tui.cli import COMMANDS
+
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "commands:\n" + "\n".join(lines) + "\n\nEach has its own --help. `vram-tui -- NAME` opens the dashboard on a model called like a command."
+
+
+def parser() -> Parser:
+    import argparse
+
+    found = Parser(
+        prog="vram-tui",
+        description="What a language model needs, and what it runs on. Without a command: the dashboard.",
+        epilog=_overview(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    found.add_argument("model", nargs="?", metavar="MODEL", help="open the dashboard on this model")
+    found.add_argument("--catalog", type=Path, metavar="DIR", help="a catalogue folder in place of the shipped one")
+    found.add_argument("--config", type=Path, metavar="FILE", help="a configuration file in place of your own")
+    found.add_argument("--restricted", action="store_true", help="kiosk: no import, no files written, no network")
+    found.add_argument("--ascii", action="store_true", help="plain ASCII signs and borders")
+    found.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    found.add_argument("--theme", default="", metavar="NAME", help="colour theme")
+    found.add_argument("--units", choices=("gib", "gb"), default="", help="memory in GiB or GB")
+    found.add_argument("--gpus", default="", metavar="HARDWARE", help="the machine to judge against: 4090, 2x rtx-3090, 24GiB …")
+    found.add_argument("--version", action="version", version=f"vram-tui {__version__}")
+    return found
+
+
+def run(argv: list[str]) -> int:
+    arguments = parser().parse_args(argv)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandError("the dashboard needs a terminal; in a pipe use a command, such as vram-tui show MODEL (see vram-tui --help)")
+    from vram_tui.catalog import Ambiguous, NotFound, load_catalog
+
+    catalog = load_catalog(arguments.catalog)
+    model = ""
+    if arguments.model:
+        try:
+            model = catalog.find(arguments.model)
+        except Ambiguous as error:
+            raise CommandError(str(error), "model") from None
+        except NotFound as error:
+            raise NothingFoundError(str(error), "model") from None
+    # Textual reads these once, when it is imported.
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    from vram_tui.app.app import Options
+    from vram_tui.app.start import start
+
+    options = Options(
+        model=model,
+        restricted=arguments.restricted,
+        ascii=arguments.ascii,
+        mouse=not arguments.no_mouse,
+        theme=arguments.theme,
+        units=arguments.units,
+        target=arguments.gpus,
+    )
+    return start(catalog, options, arguments.config)
