@@ -60,11 +60,21 @@ class _Sheet:
         for index, block in enumerate(self._blocks()):
             found += [""] if index else []
             found += self._block(*block)
-        legend = "   ".join(f"{self._glyph(mark)} {mark.label}" for mark in table.used_marks)
-        footer = [line for text in (legend, *table.notes) for line in self._wrapped(text)]
+        footer = [*self._legend(), *(line for note in table.notes for line in self._wrapped(note))]
         if footer:
             found += ["", *(self._paint(line, "dim") for line in footer)]
         return found
+
+    def _legend(self) -> list[str]:
+        """Signs and their words, as many beside each other as there is room for."""
+        lines: list[str] = []
+        for mark in self._table.used_marks:
+            entry = f"{self._glyph(mark)} {safe(mark.label)}"
+            if lines and (self._columns is None or width(f"{lines[-1]}   {entry}") <= self._columns):
+                lines[-1] += f"   {entry}"
+            else:
+                lines += self._wrapped(entry)
+        return lines
 
     def _glyph(self, mark: Mark) -> str:
         return safe(mark.ascii_glyph if self._ascii else mark.glyph)

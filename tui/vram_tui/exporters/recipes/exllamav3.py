@@ -13,9 +13,10 @@ SIXTEEN_BIT = ("auto", "f16", "fp16", "float16", "bf16", "bfloat16")
 
 def build(request: RecipeRequest) -> Recipe:
     notes: list[str] = []
+    file = f"{slug(request.name)}.yml"
     steps = (
-        Step("ExLlamaV3, in TabbyAPI's folder: the configuration", write_lines(_config(request, notes), "config.yml")),
-        Step("Start it", command("python", "main.py")),
+        Step("ExLlamaV3, in TabbyAPI's folder: the configuration", write_lines(_config(request, notes), file)),
+        Step("Start it", command("python", "main.py", "--config", file)),
     )
     return Recipe("exllamav3", steps, closing(request, notes))
 

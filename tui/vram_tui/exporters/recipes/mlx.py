@@ -16,7 +16,7 @@ def build(request: RecipeRequest) -> Recipe:
     bits = _BITS.fullmatch(request.quant.upper())
     steps = []
     own = bool(request.file or request.repo)
-    model = checkpoint(request, notes if own or not bits else [])
+    model = checkpoint(request, notes, quantizes=bool(bits))
     if bits and not own:
         folder = f"./{slug(request.name)}-{slug(request.quant)}"
         quantize = [("--hf-path", model), ("--quantize",), ("--q-bits", bits[1]), ("--q-group-size", bits[2] or "64")]

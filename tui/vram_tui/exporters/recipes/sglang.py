@@ -20,9 +20,9 @@ def build(request: RecipeRequest) -> Recipe:
     notes: list[str] = []
     place = request.placement
     options = [
-        ("--model-path", checkpoint(request, notes)),
+        ("--model-path", checkpoint(request, notes, quantizes=_on_load(request))),
         ("--context-length", str(request.ctx)),
-        ("--max-running-requests", str(request.scenario.seqs)),
+        ("--max-running-requests", str(_requests(request))),
         *_parallel(request, notes),
         *_memory(request, notes),
     ]
@@ -40,6 +40,17 @@ def build(request: RecipeRequest) -> Recipe:
         ]
         steps.append(Step(f"On node {node}" + ("" if node else f", {title}"), _launch([*options, *ranks])))
     return Recipe("sglang", tuple(steps), closing(request, notes))
+
+
+def _on_load(request: RecipeRequest) -> bool:
+    """Whether the engine quantizes 16-bit weights itself while it loads them."""
+    return request.quant.upper().startswith(("NF4", "BNB"))
+
+
+def _requests(request: RecipeRequest) -> int:
+    """Independent copies count their own requests; copies of the attention alone divide them among themselves."""
+    place = request.placement
+    return request.scenario.seqs if place.ep > 1 else -(-request.scenario.seqs // place.dp)
 
 
 def _launch(options: list[tuple[str, ...]]) -> str:
@@ -67,7 +78,7 @@ def _memory(request: RecipeRequest, notes: list[str]) -> list[tuple[str, ...]]:
     options: list[tuple[str, ...]] = []
     if kind := dtype(request):
         options.append(("--dtype", kind))
-    if request.quant.upper().startswith(("NF4", "BNB")):
+    if _on_load(request):
         options += [("--quantization", "bitsandbytes"), ("--load-format", "bitsandbytes")]
     cache = one_cache_type(request, "SGLang", notes)
     if cache in CACHE_TYPES:

@@ -23,8 +23,11 @@ def gguf_repo(request: RecipeRequest) -> str:
     return request.repo if not request.file and _is_repo(request.repo) else ""
 
 
-def checkpoint(request: RecipeRequest, notes: list[str]) -> str:
-    """A folder or repository with safetensors; the model's own repository where nothing else is known."""
+def checkpoint(request: RecipeRequest, notes: list[str], *, quantizes: bool = False) -> str:
+    """A folder or repository with safetensors; the model's own repository where nothing else is known.
+
+    `quantizes`: the engine makes the format itself while it loads 16-bit weights.
+    """
     if request.file:
         if pasteable(request.file):
             return _as_path(request.file)
@@ -32,7 +35,7 @@ def checkpoint(request: RecipeRequest, notes: list[str]) -> str:
         return f"./{slug(request.name)}"
     for repo in (request.repo, request.model):
         if _is_repo(repo):
-            if repo != request.repo and request.quant.upper() not in SIXTEEN_BIT:
+            if repo != request.repo and not quantizes and request.quant.upper() not in SIXTEEN_BIT:
                 notes.append(
                     f"The weights must be {request.quant}: put the repository that holds them in the place of {repo}."
                 )

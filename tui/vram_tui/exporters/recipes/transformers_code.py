@@ -9,9 +9,9 @@ SIXTEEN_BIT = ("auto", "f16", "bf16", "fp16", "float16", "bfloat16")
 
 def build(request: RecipeRequest) -> Recipe:
     notes: list[str] = []
-    model = checkpoint(request, notes)
-    place, scenario = request.placement, request.scenario
     config = _quantization(request.quant)
+    model = checkpoint(request, notes, quantizes=bool(config))
+    place, scenario = request.placement, request.scenario
     names = "AutoModelForCausalLM, AutoTokenizer" + (", BitsAndBytesConfig" if config else "")
     arguments = ["source", f'dtype="{dtype(request) or "auto"}"']
     arguments.append('tp_plan="auto"' if place.tp > 1 else 'device_map="auto"')

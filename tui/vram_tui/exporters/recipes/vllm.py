@@ -24,7 +24,7 @@ RAY_PORT, RPC_PORT = 6379, 13345
 
 def build(request: RecipeRequest) -> Recipe:
     notes: list[str] = []
-    model = checkpoint(request, notes)
+    model = checkpoint(request, notes, quantizes=_on_load(request))
     options = [*_options(request, notes), *_memory(request, notes)]
     place = request.placement
     replica = place.tp * place.pp
@@ -39,6 +39,11 @@ def build(request: RecipeRequest) -> Recipe:
     if place.dp > 1 and request.scenario.seqs > 1:
         notes.append("--max-num-seqs counts for each data-parallel rank.")
     return Recipe("vllm", tuple(steps), closing(request, notes))
+
+
+def _on_load(request: RecipeRequest) -> bool:
+    """Whether the engine quantizes 16-bit weights itself while it loads them."""
+    return request.quant.upper().startswith(("NF4", "BNB"))
 
 
 def _title(request: RecipeRequest) -> str:
@@ -65,7 +70,7 @@ def _options(request: RecipeRequest, notes: list[str]) -> list[tuple[str, ...]]:
             notes.append(f"vLLM spreads the experts over tp × dp = {place.tp * place.dp} ranks, not {place.ep}.")
     if kind := dtype(request):
         options.append(("--dtype", kind))
-    if request.quant.upper().startswith(("NF4", "BNB")):
+    if _on_load(request):
         options.append(("--quantization", "bitsandbytes"))
     return options
 
@@ -102,7 +107,10 @@ def _over_ray(request: RecipeRequest, model: str, options: list[tuple[str, ...]]
     options = [*options, ("--distributed-executor-backend", "ray")]
     return [
         Step("On the first node: start Ray", command("ray", "start", "--head", f"--port={RAY_PORT}")),
-        Step(f"On each of the other {place.nodes - 1}", command("ray", "start", f"--address={head}:{RAY_PORT}")),
+        Step(
+            "On every other node" if place.nodes > 2 else "On the other node",
+            command("ray", "start", f"--address={head}:{RAY_PORT}"),
+        ),
         Step(
             f"On the first node: vLLM on {place.nodes} × {place.devices_per_node} devices, {_title(request)}",
             command("vllm", "serve", model, options=options, env=env),
