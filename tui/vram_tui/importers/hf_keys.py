@@ -46,7 +46,7 @@ _HARMLESS_WORDS = """
     score_function scoring_func sep_token_id seq_aux shared_expert_intermediate_size short_conv_kernel_size
     sliding_window sliding_window_pattern sliding_window_size suppress_tokens swa_rope_theta swiglu_alpha
     swiglu_limit task_specific_params temperature tensor_parallel_size tf_legacy_loss theta tie_encoder_decoder
-    time_step_floor time_step_init_scheme time_step_limit time_step_max time_step_min time_step_scale
+    time_step_floor time_step_rank time_step_init_scheme time_step_limit time_step_max time_step_min time_step_scale
     tokenizer_class top_k top_p topk_group topk_method torch_dtype torchscript transformers.js_config
     transformers_version typical_p unsloth_fixed unsloth_version use_associative_scan use_bfloat16 use_bias
     use_bidirectional_attention use_cache use_cache_quantization use_conv_bias use_double_wide_mlp

@@ -49,7 +49,7 @@ class Reader:
         )
 
     def head_dim(self) -> int:
-        stated = self.keys.whole("head_dim", default=0, top=1 << 16)
+        stated = self.keys.whole("head_dim", "attention_head_dim", default=0, top=1 << 16)
         if stated:
             return stated
         heads = self.heads(0)
