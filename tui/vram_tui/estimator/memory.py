@@ -89,9 +89,10 @@ _Form = tuple[int, tuple[int, ...], tuple[int, int] | None]
 class DeviceMemory:
     """What one device (or the host) must hold: costs add up, of the compute stages the largest counts.
 
-    A context is padded to `ctx_step` and divided by `tokens_divisor` (slots with caches of their own) to give the
-    tokens of one stream. `ubatch` is the tokens computed at once (0: nothing depends on it). `usable_bytes` is
-    what a process can reach there, None for an unlimited device.
+    A context is multiplied by `ctx_factor` (front ends that are asked for the context of one request), padded to
+    `ctx_step` and divided by `tokens_divisor` (slots with caches of their own) to give the tokens of one stream.
+    `ubatch` is the tokens computed at once (0: nothing depends on it). `usable_bytes` is what a process can reach
+    there, None for an unlimited device.
     """
 
     name: str
@@ -101,10 +102,15 @@ class DeviceMemory:
     tokens_divisor: int = 1
     usable_bytes: int | None = None
     ctx_step: int = 1
+    ctx_factor: int = 1
     ubatch: int = 0
 
     def tokens(self, ctx: int) -> int:
-        return max(pad(ctx, self.ctx_step) // self.tokens_divisor, 1)
+        return max(pad(ctx * self.ctx_factor, self.ctx_step) // self.tokens_divisor, 1)
+
+    def micro_batch(self, ctx: int) -> int:
+        """Tokens computed at once: no more than the context holds."""
+        return min(self.ubatch, ctx * self.ctx_factor)
 
     def cells(self, ctx: int) -> tuple[int, ...]:
         tokens = self.tokens(ctx)
@@ -112,16 +118,17 @@ class DeviceMemory:
 
     def direct(self, ctx: int) -> int:
         """The plain sum over all costs that `at` must equal; slower, and what the tests compare with."""
-        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
+        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
         total = sum(cost.bytes(cells, ubatch) for cost in self.costs)
         return total + max((stage.bytes(cells, ubatch) for stage in self.stages), default=0)
 
     def at(self, ctx: int) -> int:
         """Total bytes at a context of `ctx` tokens, in about a microsecond."""
-        if ctx < self.ubatch or ctx < self.tokens_divisor:
-            return self.direct(ctx)
         total, lines, stages = self._forms
-        tokens = -(-ctx // self.ctx_step) * self.ctx_step // self.tokens_divisor
+        whole = ctx * self.ctx_factor
+        if whole < self.ubatch or whole < self.tokens_divisor:
+            return self.direct(ctx)
+        tokens = -(-whole // self.ctx_step) * self.ctx_step // self.tokens_divisor
         cells = []
         for slope, granularity, ratio, cap, extra in lines:
             held = -(-tokens // (granularity * ratio)) * granularity
@@ -171,12 +178,12 @@ class DeviceMemory:
 
     def stage(self, ctx: int) -> Cost | None:
         """The compute stage that decides at this context."""
-        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
+        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
         return max(self.stages, key=lambda stage: stage.bytes(cells, ubatch), default=None)
 
     def terms(self, ctx: int) -> tuple[Term, ...]:
         """Every term that is not zero; their bytes add up to `at(ctx)`."""
-        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
+        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
         stage = self.stage(ctx)
         found = []
         for cost in (*self.costs, stage) if stage else self.costs:
@@ -193,7 +200,7 @@ class DeviceMemory:
         return tuple(found)
 
     def group_bytes(self, ctx: int, group: str) -> int:
-        cells, ubatch = self.cells(ctx), min(self.ubatch, ctx)
+        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
         total = sum(cost.bytes(cells, ubatch) for cost in self.costs if cost.group == group)
         if group == "compute":
             total += max((stage.bytes(cells, ubatch) for stage in self.stages), default=0)
@@ -306,6 +313,15 @@ class Memory:
     warnings: tuple[str, ...] = ()
     native_tokens: int = 0
     runtime: str = "llama.cpp"
+
+    def ctx_per_seq(self, ctx: int) -> int:
+        """Tokens that one sequence can hold: the whole context where all share one cache."""
+        device = self.devices[0]
+        return pad(device.tokens(ctx), device.ctx_step)
+
+    def ctx_real(self, ctx: int) -> int:
+        """Tokens that the runtime really reserves for: padding may make it more than was asked for."""
+        return self.ctx_per_seq(ctx) * self.devices[0].tokens_divisor
 
     def at(self, ctx: int) -> int:
         """Bytes that the devices must hold together at `ctx` tokens."""

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
-from vram_tui.estimator.blocks import Attention, CacheRow, Compressed, Experts, Mixer, Mla, Parallel, ShortConv
+from vram_tui.estimator.blocks import Attention, CacheRow, Compressed, Experts, Linear, Mixer, Mla, Parallel, ShortConv
 from vram_tui.estimator.model import Layer, Model
+from vram_tui.estimator.peaks import Peaks, peaks
 from vram_tui.estimator.tensors import LayerTensor, trunk_tensors
 
 
@@ -33,7 +34,7 @@ class LayerKind(NamedTuple):
     accumulators: int
     recurrent: bool
     bare: bool
-    """Neither a cache nor a state of its own."""
+    """No mixer at all, or a plain projection in its place."""
 
 
 class HeadShape(NamedTuple):
@@ -73,6 +74,7 @@ class Profile:
     accumulators: int
     bare_layers: int
     widest_v: int
+    peaks: Peaks
 
     def to_plain(self) -> list[Any]:
         """Lists, numbers and text only, for the compiled catalogue."""
@@ -85,6 +87,7 @@ class Profile:
         for name, row in _ROWS.items():
             values[name] = tuple(row(*map(_frozen, cells)) for cells in values[name])
         values["layers"] = tuple(values["layers"])
+        values["peaks"] = Peaks(*values["peaks"])
         return cls(**values)
 
 
@@ -156,6 +159,7 @@ def profile(model: Model) -> Profile:
         accumulators=total([kind.accumulators for kind in rows]),
         bare_layers=total([int(kind.bare) for kind in rows]),
         widest_v=max((group.v_width for group in caches), default=0),
+        peaks=peaks(model),
     )
 
 
@@ -173,14 +177,8 @@ def _layer_kind(model: Model, layer: Layer, groups: dict[CacheRow, int]) -> Laye
     compressed = isinstance(mixer, Compressed)
     indices = tuple(groups.setdefault(row, len(groups)) for row in _cache(model, mixer))
     recurrent = not compressed and conv + matrix > 0
-    return LayerKind(
-        indices,
-        conv,
-        0 if compressed else matrix,
-        matrix if compressed else 0,
-        recurrent,
-        not indices and not recurrent,
-    )
+    states = (conv, 0, matrix) if compressed else (conv, matrix, 0)
+    return LayerKind(indices, *states, recurrent, isinstance(mixer, Linear))
 
 
 def _cache(model: Model, mixer: Mixer) -> tuple[CacheRow, ...]:

@@ -71,9 +71,18 @@ class GgufTraits:
 _QWEN3 = GgufTraits(qk_norm="head")
 _DEEPSEEK2 = GgufTraits(router_bias=True)
 _GEMMA4 = GgufTraits(
-    norms="sandwich", qk_norm="head", rope_factors="optional", layer_scalars=1, stored_shared_kv=True, branch_norms=3,
-    router_scale=True, expert_scales=1, dense_beside=True, fused=("gate-up-experts",), period=6,
-)  # fmt: skip
+    norms="sandwich",
+    qk_norm="head",
+    rope_factors="optional",
+    layer_scalars=1,
+    stored_shared_kv=True,
+    branch_norms=3,
+    router_scale=True,
+    expert_scales=1,
+    dense_beside=True,
+    fused=("gate-up-experts",),
+    period=6,
+)
 _LAYER_NORM = GgufTraits(norm="layer", bias="qkvo", plain=True, feed_forward_bias=True)
 
 TRAITS: dict[str, GgufTraits] = {
@@ -148,7 +157,7 @@ TRAITS: dict[str, GgufTraits] = {
     "orion": GgufTraits(norm="layer"),
     "phi2": GgufTraits(
         norm="layer", norms="parallel", bias="qkvo", plain=True, feed_forward_bias=True, head_bias=True, fused=("qkv",)
-    ),  # fmt: skip
+    ),
     "phi3": GgufTraits(fused=("qkv", "gate-up")),
     "phimoe": GgufTraits(norm="layer", bias="qkvo", head_bias=True),
     "qwen": GgufTraits(bias="qkv", fused=("qkv",)),
@@ -161,7 +170,7 @@ TRAITS: dict[str, GgufTraits] = {
     "qwen3moe": _QWEN3,
     "qwen3next": GgufTraits(
         recurrent="delta-net", qk_norm="head", gate="in-q", shared_gate=True, fused=("beta-alpha",)
-    ),  # fmt: skip
+    ),
     "qwen3vl": _QWEN3,
     "qwen3vlmoe": _QWEN3,
     "seed_oss": GgufTraits(bias="qkv"),
@@ -169,8 +178,6 @@ TRAITS: dict[str, GgufTraits] = {
     "smollm3": GgufTraits(),
     "stablelm": GgufTraits(norm="layer"),
     "starcoder2": _LAYER_NORM,
-    "step35": GgufTraits(
-        qk_norm="head", gate="per-head", router_bias=True, rope_factors="optional", first_dense=3
-    ),  # fmt: skip
+    "step35": GgufTraits(qk_norm="head", gate="per-head", router_bias=True, rope_factors="optional", first_dense=3),
     "xverse": GgufTraits(),
 }

@@ -1,0 +1,225 @@
+"""llama.cpp and its front ends: what they allocate for a model, a format and a scenario."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from vram_tui.estimator.caches import Caches, CacheSettings, caches
+from vram_tui.estimator.devices import Device, Machine, class_chain
+from vram_tui.estimator.facts import Facts, RuntimeFacts
+from vram_tui.estimator.memory import STEP_TOKENS, Cost, DeviceMemory, Memory, Weights
+from vram_tui.estimator.profile import HeadShape, Profile
+from vram_tui.estimator.refusals import Refusal
+from vram_tui.estimator.runtimes.llamacpp_compute import device_stages, host_stages
+from vram_tui.estimator.scenario import Scenario
+from vram_tui.estimator.subject import Subject
+from vram_tui.estimator.units import MIB
+
+ENGINE = "llama.cpp"
+SAME_WIDTHS = frozenset((40, 64, 72, 80, 96, 112, 128, 256))
+"""Head widths (K as wide as V) that the CUDA flash-attention kernels take. Source: ggml/src/ggml-cuda/fattn.cu."""
+GROUPED_WIDTHS = {(192, 128): 8, (320, 256): 32}
+"""Other pairs, with the divisor that the query heads per key head must have."""
+PAIRED_WIDTHS = frozenset(((512, 512), (576, 512)))
+"""Pairs that need at least two query heads per key head."""
+
+
+class Settings(NamedTuple):
+    """A scenario with all defaults filled in."""
+
+    cache: CacheSettings
+    outputs: int | None
+    """Rows of logits reserved per step; None: a whole micro-batch."""
+    on_gpu: bool
+    ctx_factor: int
+    tokens_divisor: int
+
+
+def compile_llamacpp(subject: Subject, quant: str, scenario: Scenario, facts: Facts) -> Memory:
+    """Everything that llama.cpp reserves before it computes. Raises Refusal where it would not start."""
+    profile = subject.profile
+    runtime = facts.runtimes[scenario.runtime]
+    engine = facts.runtimes.get(runtime.engine, runtime)
+    weights = subject.weights(quant, scenario.imatrix, scenario.mtp)
+    settings, warnings = resolve(profile, scenario, runtime, engine)
+    found = caches(profile, settings.cache)
+    device = _device(scenario.machine)
+    costs = (
+        _weights_cost(weights, quant, settings.on_gpu),
+        *found.costs,
+        *_mtp_costs(profile, scenario, settings, found),
+        *_overhead(runtime, engine, device if settings.on_gpu else None, settings.on_gpu),
+    )
+    common, stages = device_stages(profile, settings.cache, found, settings.outputs)
+
+    def memory(name: str, costs: tuple[Cost, ...], stages: tuple[Cost, ...], usable: int | None) -> DeviceMemory:
+        return DeviceMemory(
+            name,
+            found.reaches,
+            costs,
+            stages,
+            settings.tokens_divisor,
+            usable,
+            STEP_TOKENS,
+            settings.ctx_factor,
+            settings.cache.ubatch,
+        )
+
+    host_costs: tuple[Cost, ...] = (_output_cost(profile, settings),)
+    host_peaks: tuple[Cost, ...] = ()
+    if settings.on_gpu:
+        shared, host_peaks = host_stages(profile, settings.cache, found)
+        host_costs = (*_host_weights(weights, quant), *host_costs, *shared)
+    ram = scenario.machine.host_ram_bytes if scenario.machine else None
+    name = device.name if device and settings.on_gpu else "device" if settings.on_gpu else "RAM"
+    usable = device.usable_bytes if device else None
+    return Memory(
+        quant,
+        weights,
+        (memory(name, (*costs, *common), stages, usable if settings.on_gpu else ram),),
+        memory("host", host_costs, host_peaks, ram),
+        found.parts,
+        warnings,
+        profile.context_tokens,
+        scenario.runtime,
+    )
+
+
+def resolve(
+    profile: Profile, scenario: Scenario, runtime: RuntimeFacts, engine: RuntimeFacts
+) -> tuple[Settings, tuple[str, ...]]:
+    """Fill in the defaults of the runtime, and decide what it decides at start."""
+    if scenario.seqs < 1:
+        raise Refusal(f"{scenario.seqs} sequences", "seqs")
+    ubatch = scenario.ubatch or int(runtime.defaults.get("ubatch", engine.defaults.get("ubatch", 512)))
+    machine = scenario.machine
+    on_gpu = machine is None or bool(machine.devices)
+    flash, warnings = flash_attention(profile, scenario, on_gpu)
+    own = engine.architectures.get(profile.architecture, {})
+    cache = CacheSettings(
+        type_k=scenario.kv_k,
+        type_v=scenario.kv_v,
+        seqs=scenario.seqs,
+        unified=scenario.kv_unified,
+        ubatch=ubatch,
+        flash_attn=flash,
+        swa_full=scenario.swa_full,
+        windows=own.get("window") != "ignored",
+        row_multiple=512 if on_gpu else 0,
+    )
+    outputs = scenario.seqs if scenario.outputs is None else scenario.outputs
+    if isinstance(outputs, str) and outputs != "ubatch":
+        raise Refusal(f"outputs are a number of rows or ubatch, not {outputs!r}", "outputs")
+    per_request = bool(runtime.defaults.get("ctx_per_request", False))
+    divisor = 1 if scenario.kv_unified else scenario.seqs
+    return (
+        Settings(
+            cache=cache,
+            outputs=None if isinstance(outputs, str) or outputs == 0 else outputs,
+            on_gpu=on_gpu,
+            ctx_factor=scenario.seqs if per_request else 1,
+            tokens_divisor=divisor,
+        ),
+        warnings,
+    )
+
+
+def flash_attention(profile: Profile, scenario: Scenario, on_gpu: bool) -> tuple[bool, tuple[str, ...]]:
+    """Whether flash attention runs, and what to say about it."""
+    if scenario.flash_attn not in ("auto", "on", "off"):
+        raise Refusal(f"flash attention is auto, on or off, not {scenario.flash_attn!r}", "flash_attn")
+    if scenario.flash_attn == "off":
+        return False, ()
+    odd = [shape for shape in profile.head_shapes if on_gpu and not kernel_takes(shape)]
+    if not odd:
+        return True, ()
+    widths = f"heads of {odd[0].k_dim} and {odd[0].v_dim}"
+    if scenario.flash_attn == "on":
+        return True, (f"No CUDA kernel of flash attention takes {widths}: attention runs on the CPU.",)
+    return False, (f"Flash attention is off: no CUDA kernel takes {widths}.",)
+
+
+def kernel_takes(shape: HeadShape) -> bool:
+    """Whether a CUDA flash-attention kernel exists for these heads."""
+    pair = (shape.k_dim, shape.v_dim)
+    if pair in PAIRED_WIDTHS:
+        return shape.gqa >= 2
+    if pair in GROUPED_WIDTHS:
+        return shape.gqa % GROUPED_WIDTHS[pair] == 0
+    return shape.k_dim == shape.v_dim and shape.k_dim in SAME_WIDTHS
+
+
+def _device(machine: Machine | None) -> Device | None:
+    return machine.devices[0] if machine and machine.devices else None
+
+
+def _weights_cost(weights: Weights, quant: str, on_gpu: bool) -> Cost:
+    size = weights.device_bytes if on_gpu else weights.loaded_bytes
+    return Cost(
+        "weights",
+        "weights",
+        size,
+        formula="sum over tensors of rows × row bytes, without the input embedding" if on_gpu else "sum over tensors",
+        numbers=(("format", quant), ("bits_per_weight", round(weights.bits_per_weight, 4))),
+        source="llama.cpp src/llama-quant.cpp, src/llama-model.cpp",
+    )
+
+
+def _host_weights(weights: Weights, quant: str) -> tuple[Cost, ...]:
+    cost = Cost(
+        "input embedding",
+        "weights",
+        weights.host_bytes,
+        formula="rows × row bytes of the embedding tables",
+        numbers=(("format", quant),),
+        source="llama.cpp src/llama-model.cpp: the input layer stays in RAM",
+    )
+    return (cost,)
+
+
+def _output_cost(profile: Profile, settings: Settings) -> Cost:
+    seqs = settings.cache.seqs
+    return Cost(
+        "output buffer",
+        "output",
+        4 * profile.vocab_size * seqs,
+        formula="4 bytes × vocabulary × sequences",
+        numbers=(("vocabulary", profile.vocab_size), ("sequences", seqs)),
+        source="llama.cpp src/llama-context.cpp",
+    )
+
+
+def _mtp_costs(profile: Profile, scenario: Scenario, settings: Settings, found: Caches) -> Iterator[Cost]:
+    """The caches of multi-token-prediction layers: a context of their own, as long as the model's."""
+    if not scenario.mtp or not profile.mtp_caches:
+        return
+    from dataclasses import replace
+
+    own = caches(
+        replace(profile, caches=profile.mtp_caches, accumulators=0, recurrent_layers=0, bare_layers=0), settings.cache
+    )
+    for cost in own.costs:
+        per_cell = tuple((found.reaches.index(own.reaches[index]), count) for index, count in cost.per_cell)
+        yield replace(cost, name=f"{cost.name} of MTP", per_cell=per_cell)
+
+
+def _overhead(runtime: RuntimeFacts, engine: RuntimeFacts, device: Device | None, on_gpu: bool) -> Iterator[Cost]:
+    """What the driver's context takes, where the facts know it for this class of device."""
+    if not on_gpu:
+        return
+    chain = tuple(class_chain(device.device_class)) if device else ("cuda",)
+    names = tuple(f"reserve.{name}" for name in chain)
+    for known in (runtime, engine):
+        for name in names:
+            constant = known.constants.get(name)
+            if constant is not None:
+                yield Cost(
+                    "runtime",
+                    "runtime",
+                    round(constant.value * MIB),
+                    formula="context of the driver and its libraries",
+                    numbers=(("mib", constant.value),),
+                    basis=constant.basis,
+                    source=constant.source,
+                    error=constant.error,
+                )
+                return
