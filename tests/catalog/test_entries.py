@@ -40,8 +40,6 @@ def test_ids_and_names_are_unique_without_regard_to_case(entries: dict[str, Entr
     assert len({name.casefold() for name in entries}) == len(entries)
     times = Counter(entry.name.casefold() for entry in entries.values())
     repeated = [name for name, count in times.items() if count > 1]
-        name for name, times in Counter(entry.name.casefold() for entry in entries.values()).items() if times > 1
-    ]
     assert repeated == []
 
 
