@@ -1,7 +1,9 @@
 """Plain tables: aligned, within the terminal, numbers whole, colour only where wanted."""
 
 import io
+import os
 import re
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from vram_tui.exporters.columns import narrowest, pad, width, wrap
 from vram_tui.exporters.plain import lay_out, print_plain
 from vram_tui.exporters.table import Column, Table, number, words
 
+PATHS = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -120,3 +123,16 @@ def test_wrap_loses_nothing_and_keeps_to_the_width_where_numbers_allow(text: str
     lines = wrap(text, columns)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert all(width(line) <= max(columns, narrowest(text)) for line in lines)
+
+
+def test_a_plain_table_costs_no_heavy_import() -> None:
+    import subprocess
+
+    code = (
+        "import sys; import vram_tui.exporters.plain, vram_tui.exporters.clipboard, vram_tui.exporters.recipes;"
+        "print(sorted({'rich', 'textual', 'pydantic', 'tomli_w', 'csv', 'html'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | PATHS
+    )
+    assert done.stdout.strip() == "[]"
