@@ -1,4 +1,4 @@
-"""Read what the estimator is given as constants: `quantizations.toml`, `runtimes.toml`, `tiers.toml`."""
+"""Read the estimator's constants: `quantizations.toml`, `runtimes.toml`, `interconnects.toml`, `tiers.toml`."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ from vram_tui.estimator.devices import Tier
 from vram_tui.estimator.facts import Constant, Facts, Format, NameRule, RuntimeFacts
 from vram_tui.estimator.formats import TYPES
 
-QUANTIZATIONS, RUNTIMES, TIERS = "quantizations.toml", "runtimes.toml", "tiers.toml"
+QUANTIZATIONS, RUNTIMES, LINKS, TIERS = "quantizations.toml", "runtimes.toml", "interconnects.toml", "tiers.toml"
 
 _Record = TypeVar("_Record")
 
@@ -38,7 +38,9 @@ def load_facts(catalog_dir: Path) -> Facts:
     runtimes = {
         row.get("id", ""): _guarded(path, str(row.get("id")), _runtime, row) for row in _read(path).get("runtime", ())
     }
-    return Facts(formats, runtimes, _tiers(catalog_dir / TIERS), rules, types)
+    path = catalog_dir / LINKS
+    links = _guarded(path, "", _links, _read(path))
+    return Facts(formats, runtimes, _tiers(catalog_dir / TIERS), rules, types, links)
 
 
 def _tiers(path: Path) -> tuple[Tier, ...]:
@@ -105,6 +107,10 @@ def _runtime(row: Mapping[str, Any]) -> RuntimeFacts:
         defaults=row.get("defaults", {}),
         engine=row.get("engine", ""),
     )
+
+
+def _links(content: Mapping[str, Any]) -> Mapping[str, Constant]:
+    return dict(_constants("", content))
 
 
 def _constants(prefix: str, table: Mapping[str, Any]) -> Iterator[tuple[str, Constant]]:

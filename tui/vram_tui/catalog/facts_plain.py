@@ -26,6 +26,7 @@ def facts_from_plain(plain: Mapping[str, Any]) -> Facts:
             **plain,
             "formats": {key: _format(row) for key, row in plain["formats"].items()},
             "runtimes": {key: _runtime(row) for key, row in plain["runtimes"].items()},
+            "links": {key: Constant(**row) for key, row in plain["links"].items()},
             "tiers": tuple(Tier(**row) for row in plain["tiers"]),
             "name_rules": {
                 key: NameRule(**{**row, "architectures": frozenset(row["architectures"])})

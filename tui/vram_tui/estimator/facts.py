@@ -85,6 +85,8 @@ class Facts:
 
     tensor_types: Mapping[str, str] = field(default_factory=dict)
     """What each ggml tensor type is, in words."""
+    links: Mapping[str, Constant] = field(default_factory=dict)
+    """Of the fabrics between devices, by dotted name: `allreduce.nvlink.8.latency_us` …"""
 
     def tier_of(self, total_bytes: int, *, nominal: bool = False) -> Tier:
         """The first tier that holds the bytes (the last has no limit)."""
