@@ -299,8 +299,7 @@ class VramApp(App[None], inherit_bindings=False):
 
     def search(self, text: str) -> Sequence[Any]:
         """Summaries that the filter language leaves, best first."""
-        found = self.library.search(text)
-        return list(found)
+        return self.library.search(text, lambda model: self.answers.list_bytes(self.session, model))
 
     def do_back(self) -> None:
         if len(self.screen_stack) > 1:
@@ -334,10 +333,3 @@ def load_screen(name: str) -> Screen[Any]:
     module, _, cls = SCREENS[name].partition(":")
     screen: Screen[Any] = getattr(import_module(module), cls)()
     return screen
-
-
-def run(library: Library, options: Options, settings: Settings, store: Store, notices: Sequence[str] = ()) -> int:
-    """Open the dashboard and stay until it is left; the exit code."""
-    app = VramApp(library, options=options, settings=settings, store=store, notices=notices)
-    app.run(mouse=options.mouse and settings.mouse)
-    return app.return_code or 0

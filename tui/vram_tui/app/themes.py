@@ -136,10 +136,21 @@ class Palette:
         self._ansi = ansi
         self._plain = plain
         self._styles: dict[str, Style] = {}
+        self._on: dict[tuple[str, str], Style] = {}
         self._build()
 
     def __getitem__(self, name: str) -> Style:
         return self._styles.get(name) or self._styles[""]
+
+    def on(self, name: str, ground: str) -> Style:
+        """A named style on one of the theme's grounds, where it has none of its own."""
+        key = (name, ground)
+        found = self._on.get(key)
+        if found is None:
+            own = self[name]
+            color = "" if self._plain or own.bgcolor or own.reverse else self.color(ground)
+            found = self._on[key] = Style(bgcolor=color) + own if color and color != "default" else own
+        return found
 
     def color(self, *names: str) -> str:
         """The first of the theme variables that is set, as a style of Rich takes it."""
@@ -176,6 +187,7 @@ class Palette:
         style("", text)
         style("bold", text, bold=True)
         style("accent", accent)
+        style("family", self.color("dim") if not (self._ansi or plain) else text, bold=True)
         style("key", accent, bold=True)
         style("link", accent)
         style("warn", self.color("warning"), bold=plain)
@@ -183,13 +195,11 @@ class Palette:
         style("good", self.color("success"), bold=plain)
         if self._ansi or plain:
             styles["cursor"] = Style(reverse=True, bold=True)
-            styles["cursor-dim"] = Style(reverse=True)
-            styles["cursor-off"] = Style(bold=True, underline=True)
+            styles["cursor-blur"] = Style(bold=True, underline=True)
         else:
             ground = self.color("cursor", "primary-muted", "surface-lighten-1")
             style("cursor", text, ground=ground, bold=True)
-            style("cursor-dim", self.color("dim", "foreground"), ground=ground)
-            style("cursor-off", text, bold=True)
+            style("cursor-blur", text, ground=self.color("panel"), bold=True)
         self._build_fits()
         background = self.color("background")
         style("brand", "black" if self._ansi else background, ground=self.color("primary"), bold=True, reverse=plain)
@@ -208,6 +218,7 @@ class Palette:
             plain = self._plain
             self._styles[f"tier-{index}"] = _style("" if plain else color, "" if plain else ground)
             self._styles[f"mark-{index}"] = _style("" if plain else color, "", bold=True)
+            self._styles[f"cursor-{index}"] = self._styles["cursor"] + self._styles[f"mark-{index}"]
             if plain:
                 self._styles[f"tier-{index}-cursor"] = Style(reverse=True, bold=True)
                 self._styles[f"tier-{index}-cursor-off"] = Style(underline=True, bold=True)
@@ -215,10 +226,12 @@ class Palette:
                 continue
             dark = "black" if self._ansi else self.color("background")
             self._styles[f"tier-{index}-cursor"] = _style(dark, color, bold=True)
-            self._styles[f"tier-{index}-cursor-off"] = _style(color, ground, bold=True, underline=True)
             if self._ansi:
+                self._styles[f"tier-{index}-cursor-off"] = _style(color, ground, bold=True, underline=True)
                 self._styles[f"tier-{index}-dim"] = Style(color=color, dim=True)
             else:
+                bright = Color.parse(ground).blend(Color.parse(color), 0.3).hex6
+                self._styles[f"tier-{index}-cursor-off"] = _style(self.color("foreground"), bright, bold=True)
                 faint = Color.parse(color).blend(Color.parse(self.color("background")), 0.42).hex6
                 self._styles[f"tier-{index}-dim"] = _style(faint, ground)
 

@@ -1,10 +1,12 @@
 """One way to every figure: models compiled once per format and scenario, asked for any context."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Protocol
 
+from vram_tui.catalog.hardware import HardwareCatalogue
+from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
@@ -57,8 +59,10 @@ class Library(Protocol):
     def entries(self) -> Sequence[Any]: ...
     @property
     def facts(self) -> Facts: ...
+    @property
+    def hardware(self) -> HardwareCatalogue: ...
     def entry(self, model: str, /) -> Any: ...
-    def search(self, query: str, /) -> Sequence[Any]: ...
+    def search(self, query: str, memory: Callable[[str], int | None] | None = None) -> Sequence[Any]: ...
     def subject(self, model: str, /, profile: str = "verified") -> Subject: ...
 
 
@@ -89,7 +93,7 @@ class Answers:
     def __init__(self, library: Library, compiler: Compile | None = None) -> None:
         self.library = library
         self.facts = library.facts
-        self._compiler = compiler or _compiler()
+        self._compiler = compiler or compile_memory
         self._memories: dict[tuple[str, str, Scenario], Memory | str] = {}
         self._machines: dict[str, Machine | None] = {"": None}
         self._asked: tuple[Scenario, str | None, str] | None = None
@@ -98,7 +102,9 @@ class Answers:
     def machine(self, target: str) -> Machine | None:
         """The machine a text names; None for no text. Raises ValueError with the mend for an unknown one."""
         if target not in self._machines:
-            self._machines[target] = _parse_machine(target)
+            from vram_tui.catalog.hardware_text import parse_hardware
+
+            self._machines[target] = parse_hardware(target, self.library.hardware)
         return self._machines[target]
 
     def scenario(self, session: Session, runtime: str | None = None) -> Scenario:
@@ -124,10 +130,6 @@ class Answers:
         return found
 
     def _compile(self, model: str, quant: str, scenario: Scenario) -> Memory | str:
-        form = self.facts.formats.get(quant)
-        exact = scenario.method == "exact"
-        if exact and form and form.runtimes and scenario.runtime not in form.runtimes:
-            return f"{scenario.runtime} cannot load {form.label}: {', '.join(form.runtimes)} can"
         try:
             profile = scenario.profile if self.has_published(model) else "verified"
             return self._compiler(self.library.subject(model, profile), quant, scenario, self.facts)
@@ -221,21 +223,3 @@ class Answers:
         """The same model's bytes, for sorting by memory."""
         found = self.compiled(model, DEFAULT_QUANT, self.scenario(session))
         return None if isinstance(found, str) else found.at(8192)
-
-
-def _compiler() -> Compile:
-    from vram_tui.estimator.compiling import compile as compile_memory
-
-    return compile_memory
-
-
-def _parse_machine(target: str) -> Machine:
-    from vram_tui.catalog.hardware_files import load_hardware
-    from vram_tui.catalog.hardware_text import parse_hardware
-
-    return parse_hardware(target, load_hardware())
-
-
-def runtimes_of(facts: Facts) -> Mapping[str, object]:
-    """The runtimes that a scenario may name."""
-    return facts.runtimes

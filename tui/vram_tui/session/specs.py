@@ -208,10 +208,11 @@ def facts_of(entry: Any) -> tuple[Fact, ...]:
     if experts:
         shared = experts.shared // experts.size if experts.size else 0
         plus = f" + {shared} shared" if shared else ""
-        found += [
-            Fact("experts", f"{experts.count}{plus}", _differs(page, "experts", experts.count + shared)),
-            Fact("per token", f"{experts.active}{plus}", _differs(page, "active_experts", experts.active + shared)),
-        ]
+        total, active = (_differs(page, name, own + shared) for name, own in (
+            ("experts", experts.count), ("experts_active", experts.active)
+        ))
+        said = f"{active or experts.active + shared} of {total or experts.count + shared}" if total or active else ""
+        found.append(Fact("experts", f"{experts.active} of {experts.count}{plus}", said))
     found.append(Fact("feed-forward", feed_forward_words(model)))
     found.append(Fact("functions", functions_words(entry)))
     found.append(Fact("vocabulary", f"{model.vocab_size:,}, {'tied' if model.tied_embeddings else 'untied'}"))
@@ -226,13 +227,20 @@ def facts_of(entry: Any) -> tuple[Fact, ...]:
     return tuple(fact for fact in found if fact.value)
 
 
+def license_words(license_id: str) -> str:
+    """A licence as people write it."""
+    known = {"mit": "MIT", "apache-2.0": "Apache-2.0", "unknown": "licence unknown"}
+    return known.get(license_id, license_id)
+
+
 def functions_words(entry: Any) -> str:
     """Activation, normalization and position embedding, as far as the entry states them."""
     model: Model = entry.model
     gated = any(isinstance(layer.feed_forward, (Gated, Experts)) for layer in model.distinct_layers())
-    activation = entry.activation or ("gated" if gated else "plain")
+    names = {"silu": "SwiGLU", "swish": "SwiGLU", "gelu": "GeGLU", "gelu_pytorch_tanh": "GeGLU", "gelu_tanh": "GeGLU"}
+    activation = names.get(entry.activation, entry.activation) if gated else entry.activation
     norm = {"rms": "RMSNorm", "layer": "LayerNorm"}.get(model.norm, model.norm)
-    position = "RoPE" if entry.rope_theta else ""
+    position = entry.position or ("RoPE" if entry.rope_theta else "")
     return ", ".join(word for word in (activation, norm, position) if word)
 
 
@@ -259,9 +267,9 @@ def headline_of(entry: Any, summary: Any) -> tuple[Fact, ...]:
         Fact("released", f"{released.day} {released:%b %Y}" if released else "unknown"),
         Fact("modality", ", ".join(summary.modalities) or "unknown"),
     ]
-    if summary.active and summary.active != summary.parameters:
+    if "MoE" in summary.kind:
         advertised = entry.active_advertised or summary.active
-        figures.insert(1, Fact("active", format_parameters(advertised), count("active_parameters", advertised)))
+        figures.insert(1, Fact("active", format_parameters(advertised), count("active", advertised)))
     return tuple(figures)
 
 

@@ -27,9 +27,11 @@ from vram_tui.text import safe
 
 WIDE, TALL = 100, 32
 """From this size on the panels stand under each other; below they are tabs."""
-HUGE = 160
+HUGE, NARROW = 160, 76
+BREAKDOWN = 5
+SHEET_LEAST, SHEET_BEST = 12, 19
 PLOT_LINES = 9
-"""The plot has a place of its own where this many lines are left."""
+"""The plot has a place of its own where this many lines are left beside the sheet at its best."""
 TABS = ("grid", "spec", "plot")
 
 
@@ -47,6 +49,7 @@ class Explore(HouseScreen):
         self.plot = Plot("plot")
         self.breakdown = Breakdown("breakdown")
         self.tab = "grid"
+        self._inner = 80
         self._found: list[Any] = []
         self._summaries: dict[str, Any] = {}
         self._families: dict[str, int] = {}
@@ -66,15 +69,19 @@ class Explore(HouseScreen):
 
     def on_mount(self) -> None:
         self.set_class(not self.home.glyphs.unicode, "-ascii")
-        self.models.border_title = " Models "
+        self.models.border_title = "Models"
         entries = self.home.answers.library.entries
         self._summaries = {summary.id: summary for summary in entries}
         for summary in entries:
             self._families[summary.family] = self._families.get(summary.family, 0) + 1
-        self._arrange(self.app.size.width, self.app.size.height)
+        self._arrange(*self.app.size)
         self._filter(self.home.session.filter)
-        self.go_to(self.models)
+        self.set_focus(self.models, scroll_visible=False)
+        self._fill_all()
         self.call_after_refresh(self._rate_models)
+
+    def on_screen_resume(self) -> None:
+        self._fill_all()
 
     # Layout
 
@@ -84,8 +91,8 @@ class Explore(HouseScreen):
 
     @property
     def panels(self) -> tuple[LinePanel, ...]:
-        plot = (self.plot,) if self.tabbed or self.plot.display else ()
-        return (self.models, self.grid, self.spec, *plot, self.chips)
+        shown = [panel for panel in (self.spec, self.plot) if self.tabbed or panel.display]
+        return (self.models, self.grid, *shown, self.chips)
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width, event.size.height)
@@ -94,68 +101,68 @@ class Explore(HouseScreen):
         """Panels under each other where there is room, tabs where there is not, a sentence below that."""
         tiny = width < SMALLEST[0] or height < SMALLEST[1]
         tabs = width < WIDE or height < TALL
-        for name, on in (("-tiny", tiny), ("-tabs", tabs), ("-narrow", width < 76), ("-huge", width >= HUGE)):
+        for name, on in (("-tiny", tiny), ("-tabs", tabs), ("-narrow", width < NARROW)):
             self.set_class(on, name)
+        side = 46 if width >= HUGE else 36 if not tabs else 26 if width >= NARROW else 21
+        self.models.styles.width = side
+        self._inner = width - side - (2 if width < NARROW else 4)
+        self.grid.head, self.grid.tail = self._grid_frame()
         if tabs:
             for name in TABS:
                 panel = self._panel(name)
                 panel.display = name == self.tab
                 panel.styles.height = "1fr"
-            self._title_tabs()
-            return
-        free = height - 2 - 5
-        self.grid.head, self.grid.tail = self._grid_frame(width)
-        grid = min(self.grid.wanted_height() + 2, max(free - 12, 8))
-        sheet = len(self.spec.sheet(self._inner(width))) + 2 if self.home.session.model else 12
-        spec = min(sheet if free - grid - sheet >= PLOT_LINES else max(sheet, free - grid), free - grid)
-        spec = max(min(spec, 26), 10) if free - grid - spec >= PLOT_LINES else free - grid
-        plot = free - grid - spec
-        self.spec.display = self.grid.display = True
-        self.plot.display = plot >= PLOT_LINES
-        self.spec.styles.height, self.grid.styles.height = spec, grid
-        self.plot.styles.height = "1fr"
-        self.spec.border_title, self.plot.border_title = " Model ", " Memory against context "
-        self.breakdown.border_title = " Selected cell "
-        self._title_grid()
+        else:
+            self._stack(height - 2 - BREAKDOWN)
+        self._title()
 
-    def _inner(self, width: int) -> int:
-        return width - (46 if width >= HUGE else 36) - 4
+    def _stack(self, free: int) -> None:
+        """Heights of sheet, grid and plot; without room for all three the plot takes the sheet's place on demand."""
+        grid = min(self.grid.wanted_height() + 2, free - SHEET_LEAST)
+        spec = free - grid
+        if spec - SHEET_BEST >= PLOT_LINES:
+            spec = SHEET_BEST
+        plot = free - grid - spec
+        roomy = plot >= PLOT_LINES
+        self.grid.display = True
+        self.plot.display = roomy or self.tab == "plot"
+        self.spec.display = roomy or self.tab != "plot"
+        self.grid.styles.height = grid
+        self.spec.styles.height = spec if roomy else "1fr"
+        self.plot.styles.height = "1fr"
 
     def _panel(self, name: str) -> LinePanel:
         panels: dict[str, LinePanel] = {"grid": self.grid, "spec": self.spec, "plot": self.plot}
         return panels[name]
 
-    def _title_tabs(self) -> None:
-        """The three tabs as the panel's title; the open one stands in brackets."""
-        words = {"grid": "Grid", "spec": "Spec", "plot": "Plot"}
-        title = "  ".join(f"[{words[name]}]" if name == self.tab else words[name] for name in TABS)
-        for name in TABS:
-            self._panel(name).border_title = _plain(f" {title} ")
-        self._title_grid()
-
-    def _title_grid(self) -> None:
+    def _title(self) -> None:
+        """Panel titles; where panels are tabs, the three names with the open one in brackets."""
         session = self.home.session
         method = session.scenario.method.replace("-", " ")
-        if self.tabbed:
-            self.grid.border_subtitle = _plain(f" {unit_label(session.units)}, {method} ")
-            return
-        self.grid.border_title = _plain(f" {self.grid.title()} ")
         profile = "" if session.scenario.profile == "verified" else ", published profile"
-        self.grid.border_subtitle = _plain(f" {method}{profile} ")
+        if self.tabbed:
+            words = {"grid": "Grid", "spec": "Spec", "plot": "Plot"}
+            tabs = "  ".join(f"[{words[name]}]" if name == self.tab else words[name] for name in TABS)
+            for name in TABS:
+                self._panel(name).border_title = _plain(tabs)
+            self.grid.border_subtitle = _plain(f"{unit_label(session.units)}, {method}{profile}")
+            return
+        self.spec.border_title, self.plot.border_title = "Model", "Memory against context"
+        self.breakdown.border_title = "Selected cell"
+        self.grid.border_title = _plain(self.grid.title())
+        self.grid.border_subtitle = _plain(f"{method}{profile}")
 
     def show_tab(self, name: str) -> None:
-        self.tab = name
-        if self.tabbed:
-            self._arrange(self.size.width, self.size.height)
-        self._fill_all()
+        if name != self.tab:
+            self.tab = name
+            self._arrange(*self.app.size)
+            self._fill_all()
         self.go_to(self._panel(name))
 
     def go_to(self, panel: LinePanel) -> None:
         for name in TABS:
-            if panel is self._panel(name) and self.tabbed and self.tab != name:
-                self.tab = name
-                self._arrange(self.size.width, self.size.height)
-                self._fill_all()
+            if panel is self._panel(name) and not panel.display:
+                self.show_tab(name)
         super().go_to(panel)
 
     # Filling
@@ -170,7 +177,7 @@ class Explore(HouseScreen):
         elif (old.model, old.marks) != (new.model, new.marks):
             self.models.place(new.model)
         if old.grid.rows != new.grid.rows or old.scenario.method != new.scenario.method or old.units != new.units:
-            self._arrange(self.size.width, self.size.height)
+            self._arrange(*self.app.size)
         if (old.model, old.scenario.profile) != (new.model, new.scenario.profile):
             self._fill_spec()
         self._fill_grid(new)
@@ -197,26 +204,28 @@ class Explore(HouseScreen):
         cells = [answers.cells(session, row) for row in session.grid.rows]
         memories = [answers.of_row(session, row) for row in session.grid.rows]
         if self.grid.display:
-            head, tail = self._grid_frame(self.size.width)
+            head, tail = self._grid_frame()
             bits = [_bits(memory, session, index) for index, memory in enumerate(memories)]
             self.grid.fill(cells, bits, head, tail)
         self.breakdown.fill(session.selected_row, cells[session.row][session.column], memories[session.row])
         if self.plot.display:
             self._fill_plot(session, memories)
 
-    def _grid_frame(self, width: int) -> tuple[list[Line], list[Line]]:
+    def _grid_frame(self) -> tuple[list[Line], list[Line]]:
         """The lines above the grid (the model's name, where tabs hide the sheet) and below it (the legend)."""
         answers, session = self.home.answers, self.home.session
         glyphs = self.home.glyphs
-        inner = self.grid.size.width or self._inner(width)
+        inner = self._inner
         head: list[Line] = []
         summary = self._summaries.get(session.model)
         if self.tabbed and summary is not None:
-            head = [*_short_sheet(summary, self.grid.size.width, glyphs.more), EMPTY]
+            head = [*_short_sheet(summary, inner, glyphs.more), EMPTY]
+        tiers = answers.facts.tiers
+        whole = sum(len(tier.label) + 5 for tier in tiers) - 3 <= inner
         legend: list[Run] = []
-        for index, tier in enumerate(answers.facts.tiers):
+        for index, tier in enumerate(tiers):
             glyph = tier.glyph if glyphs.unicode else tier.ascii
-            words = tier.label if inner >= 74 else tier.short
+            words = tier.label if whole else f"fits {tier.short}" if tier.usable_bytes and inner >= 50 else tier.short
             legend += [Run(glyph + " ", f"mark-{min(index, 2)}"), Run(words, "dim"), Run("   ")]
         tail: list[Line] = [EMPTY, tuple(legend)]
         if session.target:
@@ -338,10 +347,7 @@ class Explore(HouseScreen):
         self.show_tab("spec")
 
     def do_plot(self) -> None:
-        if not self.tabbed and not self.plot.display:
-            self.home.tell("the plot has its place in a taller window, or below 100 columns as a tab")
-            return
-        self.show_tab("plot")
+        self.show_tab("spec" if self.focused is self.plot and not self.spec.display else "plot")
 
     # Grid
 
@@ -504,7 +510,7 @@ def _short_sheet(summary: Any, width: int, more: str) -> list[Line]:
         if text and width_of(first) + 2 + len(text) <= width:
             first += [Run("  "), Run(text, "dim")]
     figures = [(format_parameters(summary.parameters), "params")]
-    if summary.active and summary.active != summary.parameters:
+    if "MoE" in summary.kind:
         figures.append((format_parameters(summary.active), "active"))
     figures.append((format_tokens(summary.context) if summary.context else "unknown", "context"))
     figures.append((summary.kind, ""))

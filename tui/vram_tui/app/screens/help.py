@@ -39,9 +39,6 @@ class KeySheet(LinePanel):
             self.top = min(max(self.top, 0), max(len(lines) - self.size.height, 0))
             self.show(lines[self.top : self.top + self.size.height])
 
-    def on_resize(self) -> None:
-        self.draw()
-
     def _scroll(self, step: int) -> None:
         self.top += step
         self.draw()
@@ -92,6 +89,6 @@ class Help(HouseScreen):
         yield self.field
 
     def on_mount(self) -> None:
-        self.keys.border_title = " Keys "
-        self.keys.border_subtitle = " change them in config.toml, table keys "
+        self.keys.border_title = "Keys"
+        self.keys.border_subtitle = "change them in config.toml, table keys"
         self.go_to(self.keys)

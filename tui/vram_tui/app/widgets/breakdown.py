@@ -14,6 +14,13 @@ PATTERNS = {"weights": "⣿", "kv": "⠶", "state": "⠭", "compute": "⠒", "ru
 LETTERS = {"weights": "#", "kv": "=", "state": "%", "compute": "+", "runtime": "."}
 
 
+def reach_words(tokens: int) -> str:
+    """A largest context, rounded down to what reads well."""
+    if tokens >= 1 << 20:
+        return f"{tokens * 10 // (1 << 20) / 10:g}M"
+    return f"{tokens >> 10}K" if tokens >= 1 << 10 else str(tokens)
+
+
 class Breakdown(LinePanel, can_focus=False):
     """What the cursor's cell is made of."""
 
@@ -23,9 +30,6 @@ class Breakdown(LinePanel, can_focus=False):
 
     def fill(self, row: Row, cell: Cell, memory: Memory | str) -> None:
         self._asked = (row, cell, memory)
-        self.draw()
-
-    def on_resize(self) -> None:
         self.draw()
 
     def draw(self) -> None:
@@ -50,16 +54,16 @@ class Breakdown(LinePanel, can_focus=False):
         if cell.rule_bytes is not None:
             off = (cell.rule_bytes - total) * 100 / total if total else 0
             parts.append((f"rule of thumb {memory_words(cell.rule_bytes, session.units)}, {off:+.0f} %", "warn"))
-        parts.append((tier.label, "dim"))
         if cell.fit:
             room = cell.headroom_bytes or 0
             words = "to spare" if room >= 0 else "too much"
             spare = f"{FIT_WORDS[cell.fit]} on {session.target}: {memory_words(abs(room), session.units)} {words}"
             parts.insert(0, (spare, "good" if cell.fit == "fits" else "warn"))
         limit = tier.nominal_bytes if session.scenario.method == "bytes-per-weight" else tier.usable_bytes
-        if limit is not None:
-            reach = memory.largest_ctx(limit)
-            parts.append((f"up to {format_tokens(reach)} there", "dim"))
+        if limit is None:
+            parts.append((tier.label, "dim"))
+        else:
+            parts.append((f"fits {tier.short}, up to {reach_words(memory.largest_ctx(limit))}", "dim"))
         if cell.beyond:
             parts.insert(0, ("beyond the native context", "warn"))
         for text, style in parts:

@@ -52,6 +52,8 @@ class ChipEditor(Protocol):
 class Chips(LinePanel):
     """Left and right choose a chip, up and down take the next choice, enter edits it."""
 
+    GROUND = "panel"
+
     def __init__(self, editor: ChipEditor) -> None:
         super().__init__("chips")
         self._editor = editor
@@ -85,9 +87,6 @@ class Chips(LinePanel):
     def draw(self) -> None:
         if self.is_attached and self.size.width:
             self.show([self._line(self.size.width)])
-
-    def on_resize(self) -> None:
-        self.draw()
 
     def on_focus(self) -> None:
         self.draw()

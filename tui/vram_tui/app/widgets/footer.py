@@ -12,15 +12,13 @@ FIELD_KEYS = (("enter", "accept"), ("esc", "cancel"))
 class Footer(LinePanel, can_focus=False):
     """Drops keys from the end until the rest fits; `?` always stays."""
 
+    GROUND = "panel"
     message: tuple[str, bool] | None = None
     field_hint = ""
 
     def draw(self) -> None:
         if self.is_attached and self.size.width:
             self.show([self._line(self.size.width)])
-
-    def on_resize(self) -> None:
-        self.draw()
 
     def _line(self, width: int) -> Line:
         if self.message:

@@ -85,6 +85,8 @@ class LinePanel(Widget, can_focus=True):
     `palette` and `glyphs` are set once by the app before the first paint; `restyle` follows a change of theme.
     """
 
+    GROUND = "background"
+    """The theme variable that lies under the lines."""
     palette: Palette
     glyphs: Glyphs = UNICODE
 
@@ -113,6 +115,13 @@ class LinePanel(Widget, can_focus=True):
         if regions and self.is_mounted:
             self.refresh(*regions)
 
+    def on_resize(self) -> None:
+        self._strips.clear()
+        self.draw()
+
+    def draw(self) -> None:
+        """Make the lines for the size and the state of now."""
+
     def restyle(self, palette: Palette) -> None:
         self.palette = palette
         self._strips.clear()
@@ -121,14 +130,18 @@ class LinePanel(Widget, can_focus=True):
     def render_line(self, y: int) -> Strip:
         strip = self._strips.get(y)
         if strip is None:
-            strip = self._strip(self.lines[y]) if y < len(self.lines) else Strip.blank(0)
+            strip = self._strip(self.lines[y] if y < len(self.lines) else EMPTY)
             self._strips[y] = strip
-        return strip.adjust_cell_length(self.size.width) if self.is_attached else strip
+        return strip
 
     def _strip(self, line: Line) -> Strip:
-        palette = self.palette
-        segments = [Segment(run.text, palette[run.style]) for run in line if run.text]
-        return Strip(segments, width_of(line)).simplify()
+        on = self.palette.on
+        ground = self.GROUND
+        segments = [Segment(run.text, on(run.style, ground)) for run in line if run.text]
+        blank = self.size.width - width_of(line)
+        if blank > 0:
+            segments.append(Segment(" " * blank, on("", ground)))
+        return Strip(segments, max(self.size.width, width_of(line))).simplify()
 
     @property
     def text(self) -> str:

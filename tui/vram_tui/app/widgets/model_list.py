@@ -34,7 +34,7 @@ class ModelList(LinePanel):
         count = sum(1 for item in self.items if item.model)
         session = house(self.app).session
         of = str(count) if count == self._total else f"{count} of {self._total}"
-        return f" {of} by {session.sort} "
+        return f"{of} by {session.sort}"
 
     def place(self, model: str) -> None:
         """The cursor on a model (or on the first one), and the window around it."""
@@ -53,6 +53,8 @@ class ModelList(LinePanel):
 
     def _scroll(self) -> None:
         """Keep the cursor in sight; past an edge jump by half a page, so that most keys move no line."""
+        if not self.size.height:
+            return
         page, last = self.page, max(len(self.items) - self.page, 0)
         heading = 1 if self.cursor and not self.items[self.cursor - 1].model else 0
         if self.cursor - heading < self.top:
@@ -98,7 +100,7 @@ class ModelList(LinePanel):
 
     def on_resize(self) -> None:
         self._scroll()
-        self.draw()
+        super().on_resize()
 
     def on_focus(self) -> None:
         self.draw()
@@ -155,8 +157,8 @@ class ModelList(LinePanel):
     def _model_line(self, item: Item, width: int, here: bool, marked: bool) -> Line:
         model = item.model
         size = format_parameters(model.parameters)
-        if model.active and model.active != model.parameters:
-            size += f" A{format_parameters(model.active)}"
+        if "MoE" in model.kind and width >= 28:
+            size += f" A{_short(model.active)}"
         tier = self.tiers.get(model.id, -1)
         tiers = house(self.app).answers.facts.tiers
         glyph = " "
@@ -178,5 +180,11 @@ class ModelList(LinePanel):
         end = f" {glyph} "
         fit = f"mark-{tier}" if tier is not None and tier >= 0 else "dim"
         if here:
-            return (Run(lead + mark + name + gap + size, style), Run(end, style + f"-{tier}" if False else style))
+            over = f"cursor-{tier}" if self.has_focus and fit != "dim" else style
+            return (Run(lead + mark + name + gap + size, style), Run(end, over))
         return (Run(lead, ""), Run(mark, mark_style), Run(name, ""), Run(gap + size, faint), Run(padded(end, 3), fit))
+
+
+def _short(count: int) -> str:
+    """Active parameters without decimals from 10 billion up."""
+    return f"{count / 1e9:.0f}B" if count >= 9.95e9 else format_parameters(count)

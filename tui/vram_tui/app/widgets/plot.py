@@ -179,9 +179,6 @@ class Plot(LinePanel):
         self._asked = (series, levels, contexts, units)
         self.draw()
 
-    def on_resize(self) -> None:
-        self.draw()
-
     def draw(self) -> None:
         if self.is_attached and self.size.height and self._asked:
             series, levels, contexts, units = self._asked

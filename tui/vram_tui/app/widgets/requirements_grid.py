@@ -39,13 +39,13 @@ class RequirementsGrid(LinePanel):
         texts = [self._figure(cell) for row in self.cells for cell in row]
         heads = [self._heading(index) for index in range(len(self._session.grid.contexts))]
         widest = max([*(len(text) for text in texts), *(len(text) - 2 for text in heads), 5])
-        room = self.size.width - self.label_width - BITS_WIDTH
+        room = self.size.width - self.label_width - BITS_WIDTH - 3
         spare = room // max(len(heads), 1) - widest
-        return widest + (3 if spare >= 3 else 2 if spare >= 2 else 1)
+        return widest + min(max(spare, 1), 5)
 
     @property
     def shown_columns(self) -> int:
-        return max((self.size.width - self.label_width - BITS_WIDTH) // self.cell_width, 1)
+        return max((self.size.width - self.label_width - BITS_WIDTH - 1) // self.cell_width, 1)
 
     @property
     def shown_rows(self) -> int:
@@ -218,9 +218,6 @@ class RequirementsGrid(LinePanel):
 
     def do_last(self) -> None:
         self._go(0, self.cursor.columns)
-
-    def on_resize(self) -> None:
-        self.draw()
 
     def on_focus(self) -> None:
         self.draw()

@@ -6,7 +6,7 @@ from textual import events
 
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted, padded, width_of, wrapped
-from vram_tui.session.specs import Fact, facts_of, headline_of
+from vram_tui.session.specs import Fact, facts_of, headline_of, license_words
 from vram_tui.text import safe
 
 LABEL = 13
@@ -28,27 +28,34 @@ class SpecPanel(LinePanel):
         if entry is not self.entry:
             self.top = 0
         self.entry, self.summary, self.others = entry, summary, others
-        self._sheet = self.sheet(self.size.width) if self.size.width else []
+        self._sheet = self.sheet(*self.size) if self.size.width else []
         self.draw()
 
-    def sheet(self, width: int) -> list[Line]:
-        """All lines for a width."""
+    def sheet(self, width: int, height: int) -> list[Line]:
+        """All lines for a width. What fits in `height` stands first: the about text is cut there and whole below."""
         if self.entry is None:
             return [(Run("no model", "dim"),)]
         lines = [self._name_line(width), EMPTY]
         figures = headline_of(self.entry, self.summary)
         facts = facts_of(self.entry)
-        if width >= TWO_COLUMNS:
-            lines += [*self._strip_of(figures, width), EMPTY]
-            left = min(max(44, width * 56 // 100), 64)
-            lines += _beside(self._facts(facts, left), self._prose(width - left - 2), left + 2)
-        else:
-            lines += [*self._facts(figures, width), EMPTY, *self._facts(facts, width), EMPTY, *self._prose(width)]
-        return lines
+        if width < TWO_COLUMNS:
+            facts_lines = [*self._facts(figures, width), EMPTY, *self._facts(facts, width), EMPTY]
+            return [*lines, *facts_lines, *self._about(width), EMPTY, *self._notes(width), *self._sources(width)]
+        lines += [*self._strip_of(figures, width), EMPTY]
+        left = min(max(43, width * 55 // 100), 64)
+        right = width - left - 2
+        notes = self._notes(right)
+        about = self._about(right)
+        room = max(height - len(lines) - len(notes) - 1, 3)
+        short = about if len(about) <= room else [*about[: room - 1], self._cut_line(about[room - 1], right)]
+        lines += _beside(self._facts(facts, left), [*short, EMPTY, *notes], left + 2)
+        if len(short) < len(about):
+            lines += [EMPTY, (Run("About", "family"),), *self._about(width)]
+        return [*lines, *self._sources(width)]
 
     def _name_line(self, width: int) -> Line:
         entry = self.entry
-        badges = [safe(text, 24) for text in (entry.family, self.summary.kind, entry.license) if text]
+        badges = [safe(text, 24) for text in (entry.family, self.summary.kind, license_words(entry.license)) if text]
         tail = [run for index, text in enumerate(badges) for run in (Run(" "), Run(f" {text} ", f"badge-{index}"))]
         name, vendor = safe(entry.name, 80), safe(entry.vendor, 40)
         while tail and width_of(tail) + min(len(name), 20) > width:
@@ -94,22 +101,24 @@ class SpecPanel(LinePanel):
     def _said(self, text: str) -> tuple[Run, ...]:
         return (Run(text[:1], "warn"), Run(text[1:], "dim"))
 
-    def _prose(self, width: int) -> list[Line]:
-        """About, tags, differences, evidence, sources and the family."""
+    def _about(self, width: int) -> list[Line]:
+        return [(Run(line),) for line in wrapped(safe(self.entry.about, 2000), width)]
+
+    def _cut_line(self, line: Line, width: int) -> Line:
+        """The last line of a text that goes on, cut at a word."""
+        return (Run(fitted(line[0].text + " " + "x" * width, width, self.glyphs.more)),)
+
+    def _notes(self, width: int) -> list[Line]:
+        """Tags, differences, evidence, family and sources."""
         entry = self.entry
-        lines: list[Line] = []
         home = house(self.app)
-        if entry.about:
-            lines += [(Run(line),) for line in wrapped(safe(entry.about, 2000), width)]
-        tags = f" {self.glyphs.dot} ".join(safe(tag, 40) for tag in entry.tags)
-        if tags:
-            lines += [EMPTY, *((Run(line, "dim"),) for line in wrapped(tags, width))]
+        tags = ", ".join(safe(tag, 40) for tag in entry.tags)
+        lines: list[Line] = [(Run(line, "accent"),) for line in wrapped(tags, width)]
         notes: list[tuple[str, str]] = []
         if entry.published is not None:
             key = home.key_map.key_of("profile")
             used = home.session.scenario.profile
-            words = f"{self.glyphs.differs} the published page says otherwise; reckoned: {used} ({key} switches)"
-            notes.append((words, "warn"))
+            notes.append((f"{self.glyphs.differs} a published page; {used} in use ({key})", "warn"))
         if entry.partial:
             fields = ", ".join(safe(name, 40) for name in entry.partial_fields) or "some of this"
             notes.append((f"partial: no source states {fields}", "warn"))
@@ -118,10 +127,15 @@ class SpecPanel(LinePanel):
             notes.append((f"{self.others} more of the family {safe(entry.family, 40)} ({key})", "dim"))
         if entry.sources:
             checked = f", checked {entry.checked}" if entry.checked else ""
-            more = f" and {len(entry.sources) - 1} more" if len(entry.sources) > 1 else ""
-            notes.append((f"source: {safe(entry.sources[0], 160)}{more}{checked}", "dim"))
+            notes.append((f"{len(entry.sources)} sources{checked}", "dim"))
         for text, style in notes:
-            lines += [EMPTY, *((Run(line, style),) for line in wrapped(text, width))]
+            lines += [(Run(line, style),) for line in wrapped(text, width)]
+        return lines
+
+    def _sources(self, width: int) -> list[Line]:
+        lines: list[Line] = [EMPTY, (Run("Sources", "family"),)] if self.entry.sources else []
+        for source in self.entry.sources:
+            lines += [(Run(line, "dim"),) for line in wrapped(safe(source, 300), width)]
         return lines
 
     def draw(self) -> None:
@@ -131,14 +145,14 @@ class SpecPanel(LinePanel):
         last = max(len(self._sheet) - height, 0)
         self.top = min(self.top, last)
         lines = self._sheet[self.top : self.top + height]
-        if self.top < last and self.has_focus is not None:
+        if self.top < last and (self.has_focus or self.top):
             left = len(self._sheet) - self.top - height + 1
             lines[-1] = (Run(f"{self.glyphs.down} {left} more lines", "accent"),)
         self.show(lines)
 
     def on_resize(self) -> None:
-        self._sheet = self.sheet(self.size.width)
-        self.draw()
+        self._sheet = self.sheet(*self.size)
+        super().on_resize()
 
     def _scroll(self, step: int) -> None:
         self.top = min(max(self.top + step, 0), max(len(self._sheet) - self.size.height, 0))

@@ -1,0 +1,16 @@
+"""Options and surroundings of the whole test suite."""
+
+import os
+
+import pytest
+
+# Read once when Textual is imported, so they go before any test module is.
+for _name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
+    del os.environ[_name]
+for _name in ("NO_COLOR", "COLORTERM"):
+    os.environ.pop(_name, None)
+os.environ["TEXTUAL_ANIMATIONS"] = "none"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-screenshots", action="store_true", help="accept the screens as they are now")
