@@ -145,6 +145,7 @@ def _gguf(read: Reader) -> Gguf:
         architecture=architecture,
         vocab_size=262_144 if read.model_type == "gemma3_text" and keys.whole("vocab_size") == 262_208 else 0,
         mtp=traits.gguf_mtp,
+        mtp_norms=traits.gguf_mtp_norms,
         fused=traits.fused,
         rope_factors=_rope_factors(read),
         layer_scalars=traits.layer_scalars,

@@ -158,21 +158,20 @@ class Reader:
             return replace(found, kv="shared")
         sparse = keys.part("sparse_attention_config")
         if sparse.values and (sparse.get("sparse_attention_freq", default=[1] * self.count))[index]:
-            return replace(found, indexer=self._direct(sparse, index))
+            return replace(found, indexer=self._direct(sparse))
         if name == "qwen4_exp_text":
             heads, kv = keys.whole("indexer_n_heads"), keys.whole("indexer_kv_heads", default=1)
             top_k = keys.whole("indexer_budget", default=0)
             return replace(found, indexer=DirectIndexer(heads, keys.whole("indexer_head_dim"), kv, top_k=top_k))
         return found
 
-    def _direct(self, sparse: Keys, index: int) -> DirectIndexer:
-        block = sparse.whole("sparse_block_size", default=0)
-        off = sparse.get("sparse_disable_index_value")
+    def _direct(self, sparse: Keys) -> DirectIndexer:
+        """The block-sparse selection. llama.cpp caches values beside its keys even where the model disables them."""
         return DirectIndexer(
             heads=sparse.whole("sparse_num_index_heads"),
             dim=sparse.whole("sparse_index_dim"),
-            values=isinstance(off, list) and not off[index],
-            top_k=block * sparse.whole("sparse_topk_blocks", default=0),
+            values=True,
+            top_k=sparse.whole("sparse_block_size", default=0) * sparse.whole("sparse_topk_blocks", default=0),
         )
 
     # -- latent attention ------------------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ class Traits:
     """What the MTP part repeats (see `_mtp` in hf_config); empty: the class has none."""
     fused: tuple[str, ...] = ()
     gguf_mtp: bool = True
+    gguf_mtp_norms: int = 3
     layer_scalars: int = 0
     embedding_norm: bool = False
     residual_vectors: int = 0
@@ -129,7 +130,7 @@ TRAITS: dict[str, Traits] = {
     "mamba2": Traits("mamba2", mixer="mamba2"),
     "mellum": Traits("", qk_norm="head"),
     "mimo": Traits("mimo", stated_bias="qkv", mtp_style="last"),
-    "mimo_v2_flash": Traits("mimo2", sinks=True, router_bias=True, mtp_style="dense-slide"),
+    "mimo_v2_flash": Traits("mimo2", sinks=True, router_bias=True, mtp_style="dense-slide", gguf_mtp_norms=4),
     "minicpm": Traits("minicpm"),
     "minimax": Traits("", mixer="lightning"),
     "minimax_m2": Traits("minimax-m2", qk_norm="full", router_bias=True),
