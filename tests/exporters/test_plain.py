@@ -38,15 +38,20 @@ def _printed(stream: Terminal, **env: str) -> str:
     return stream.getvalue()
 
 
-def test_a_pipe_gets_no_colour_and_no_wrapping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
-    text = _printed(Terminal(terminal=False))
+def test_a_pipe_gets_no_colour_and_no_wrapping() -> None:
+    text = _printed(Terminal(terminal=False), COLUMNS="40")
     assert "\x1b" not in text
     assert "KLD 0.021 on a model of 30B" in text
 
 
-def test_a_terminal_gets_colour_unless_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
+def test_a_terminal_is_filled_to_its_width_or_to_80() -> None:
+    narrow = _ANSI.sub("", _printed(Terminal(), COLUMNS="60"))
+    assert 55 < max(map(width, narrow.splitlines())) <= 60
+    unknown = _ANSI.sub("", _printed(Terminal(), COLUMNS="x"))
+    assert max(map(width, unknown.splitlines())) <= 80
+
+
+def test_a_terminal_gets_colour_unless_it_is_refused() -> None:
     assert "\x1b[32m✓ 17.5" in _printed(Terminal())
     assert "\x1b" not in _printed(Terminal(), NO_COLOR="1")
     assert "\x1b" not in _printed(Terminal(), TERM="dumb")

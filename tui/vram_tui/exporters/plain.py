@@ -1,7 +1,6 @@
 """A table for people at a terminal: aligned, as wide as the terminal, a little colour where that is wanted."""
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
@@ -27,7 +26,7 @@ def print_plain(table: Table, stream: TextIO, env: Mapping[str, str] | None = No
     env = os.environ if env is None else env
     terminal = stream.isatty()
     color = terminal and not env.get("NO_COLOR") and env.get("TERM", "") not in ("", "dumb")
-    columns = shutil.get_terminal_size().columns if terminal else None
+    columns = _room(stream, env) if terminal else None
     encoding = stream.encoding or "utf-8"
     text = lay_out(table, columns, color=color, ascii_glyphs=not _takes("✓»–", encoding))
     stream.write(text if _takes(text, encoding) else _reduced(text, encoding))
@@ -182,6 +181,17 @@ def _shrunk(widths: Sequence[int], least: Sequence[int], room: int) -> list[int]
 
 def _sum(widths: Sequence[int]) -> int:
     return sum(widths) + len(GAP) * (len(widths) - 1)
+
+
+def _room(stream: TextIO, env: Mapping[str, str]) -> int:
+    """The terminal's columns: what COLUMNS says, then what the terminal says, then 80."""
+    named = env.get("COLUMNS", "")
+    if named.isdecimal() and int(named):
+        return int(named)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def _takes(text: str, encoding: str) -> bool:
