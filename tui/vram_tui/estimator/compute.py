@@ -1,0 +1,151 @@
+"""llama.cpp's compute buffers: the graph of a few layers, the allocator's order, and curves over the context."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mixer, Mla, Parallel
+from vram_tui.estimator.compute_feed import feed
+from vram_tui.estimator.compute_mixers import Build, mix
+from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
+from vram_tui.estimator.compute_tape import Cells, Graph, Ref, Size, Tape
+from vram_tui.estimator.model import Layer, Model
+
+
+def device_tape(model: Model, settings: ComputeSettings) -> Tape:
+    """Memory events of the device that holds the whole model."""
+    graph = Graph()
+    shape = _Shape(model)
+    build = Build(
+        graph,
+        settings,
+        model.hidden_size,
+        norm_in_place=model.norm == "rms",
+        windows=shape.window,
+        fused_gate_up="gate-up" in model.gguf.fused,
+        values_width=shape.values_width,
+    )
+    build.rows = settings.tokens
+    x = _inputs(build, model, shape)
+    layers = list(_telling_layers(model))
+    for number, layer in enumerate(layers):
+        x = _layer(build, model, layer, x, last=number == len(layers) - 1)
+    x = build.norm(x)
+    graph.keep(x)
+    logits = build.row_tensor(shape.vocab_size, x)
+    graph.keep(logits)
+    return graph.tape()
+
+
+class _Shape:
+    """What the inputs need to know of the whole stack."""
+
+    def __init__(self, model: Model) -> None:
+        mixers = [part for layer in model.distinct_layers() for part in _parts(layer.mixer)]
+        attentions = [part for part in mixers if isinstance(part, Attention)]
+        self.window = any(part.window for part in attentions) or any(isinstance(part, Compressed) for part in mixers)
+        self.full = any(not part.window for part in attentions) or any(isinstance(part, Mla) for part in mixers)
+        self.latent = any(isinstance(part, Mla) for part in mixers)
+        self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
+        self.first_recurrent = any(part.state() != (0, 0) for part in _parts(next(model.layers()).mixer))
+        self.values_width = max((part.kv_heads * part.value_dim for part in attentions), default=0)
+        self.head_dims = {part.head_dim for part in attentions}
+        self.value_dims = {part.value_dim for part in attentions}
+        self.vocab_size = model.gguf.vocab_size or model.vocab_size
+        self.input_width = model.hidden_size * (1 + max((tower.deepstack for tower in model.towers), default=0))
+
+
+def _parts(mixer: Mixer | None) -> tuple[Mixer, ...]:
+    if mixer is None:
+        return ()
+    return mixer.parts if isinstance(mixer, Parallel) else (mixer,)
+
+
+def _inputs(build: Build, model: Model, shape: _Shape) -> Ref:
+    """Tensors that wait on the device from the start, and the embeddings picked out of them."""
+    settings, tokens = build.settings, build.settings.tokens
+    width = shape.input_width
+    mixed = build.tensor(width)
+    selected = build.tensor(width)
+    slots = build.bytes_tensor(8 * tokens)
+    if shape.first_recurrent:
+        build.inputs["states"] = build.bytes_tensor(4 * settings.seqs)
+    embedded = build.tensor(width)
+    if shape.recurrent:
+        build.inputs.setdefault("states", build.bytes_tensor(4 * settings.seqs))
+        build.graph.keep(build.inputs["states"])
+    build.graph.keep(build.bytes_tensor(4 * tokens))
+    for name in _caches(shape):
+        _cache_inputs(build, shape, name)
+    build.inputs["rows"] = build.bytes_tensor(4 * settings.outputs)
+    build.graph.keep(build.inputs["rows"])
+    copied = build.tensor(width, mixed)
+    build.graph.keep(copied)
+    build.graph.until(selected, slots, copied)
+    return embedded
+
+
+def _caches(shape: _Shape) -> Iterator[str]:
+    if shape.window:
+        yield "window_mask"
+    if shape.full:
+        yield "mask"
+
+
+def _cache_inputs(build: Build, shape: _Shape, name: str) -> None:
+    settings, tokens = build.settings, build.settings.tokens
+    if not shape.latent:
+        for quantized, dims in ((settings.quantized_k, shape.head_dims), (settings.quantized_v, shape.value_dims)):
+            side = min(map(rotation_width, dims), default=0)
+            if quantized and side:
+                build.graph.keep(build.bytes_tensor(4 * (side if dims is shape.head_dims else ROTATION) ** 2))
+    build.graph.keep(build.bytes_tensor(8 * tokens))
+    if not shape.latent:
+        build.graph.keep(build.bytes_tensor(8 * tokens * (1 if settings.flash else shape.values_width)))
+    build.inputs[name] = build.graph.add(settings.mask(name == "window_mask"))
+
+
+def _telling_layers(model: Model) -> Iterator[Layer]:
+    """The stack without repetitions: a layer stays when the two before it and itself are a new triple, or at the end."""
+    layers = list(model.layers())
+    seen: set[tuple[Layer | None, ...]] = set()
+    previous: tuple[Layer | None, Layer | None] = (None, None)
+    for number, layer in enumerate(layers):
+        triple = (*previous, layer)
+        if triple not in seen or number >= len(layers) - 2:
+            yield layer
+        seen.add(triple)
+        previous = (previous[1], layer)
+
+
+def _layer(build: Build, model: Model, layer: Layer, x: Ref, *, last: bool) -> Ref:
+    norms, hidden = model.norms, model.hidden_size
+    if layer.mixer is not None:
+        residual = x
+        normed = x if norms == "post" else build.token_norm(x, hidden)
+        out = mix(build, layer.mixer, normed, residual)
+        if last:
+            out, residual, normed = _picked(build, out, residual, normed if norms == "parallel" else None)
+        if norms in ("post", "sandwich", "pre+post-ffn") and norms != "pre+post-ffn":
+            out = build.norm(out)
+        if norms == "parallel" and layer.feed_forward is not None:
+            fed = feed(build, layer.feed_forward, normed)
+            total = build.row_tensor(hidden, fed, residual, inplace=True)
+            return build.row_tensor(hidden, total, out, inplace=True)
+        x = build.row_tensor(hidden, out, residual, inplace=True)
+    if layer.feed_forward is not None:
+        if last and layer.mixer is None:
+            x, _, _ = _picked(build, x, x, None)
+        normed = x if norms == "post" else build.norm(x)
+        out = feed(build, layer.feed_forward, normed)
+        if norms in ("post", "sandwich", "pre+post-ffn"):
+            out = build.norm(out)
+        x = build.row_tensor(hidden, out, x, inplace=True)
+    return x
+
+
+def _picked(build: Build, out: Ref, residual: Ref, normed: Ref | None) -> tuple[Ref, Ref, Ref]:
+    """The last layer goes on with the rows that have outputs."""
+    build.rows = build.settings.outputs
+    picked = [build.row_tensor(build.hidden, ref) for ref in (out, residual)]
+    third = build.row_tensor(build.hidden, normed) if normed else picked[1]
+    return picked[0], picked[1], third

@@ -1,0 +1,59 @@
+"""The settings that shape llama.cpp's compute buffers, and the sizes that follow from them."""
+
+from dataclasses import dataclass
+
+from vram_tui.estimator.compute_tape import Size
+
+ROTATION = 64
+"""Width of the Hadamard rotation that quantized values pass through (llama.cpp b11549)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeSettings:
+    """One way of running: tokens per micro-batch, logits rows, sequences, streams, cache types, attention kernel.
+
+    `outputs` is the number of logits rows reserved for a micro-batch; `streams` is 1 for a unified cache, else
+    the number of sequences; `devices` is how many GPUs share the layers; `backend` is "cuda" or "cpu".
+    """
+
+    ubatch: int = 512
+    outputs: int = 1
+    seqs: int = 1
+    streams: int = 1
+    type_k: str = "f16"
+    type_v: str = "f16"
+    flash: bool = True
+    swa_full: bool = False
+    devices: int = 1
+    backend: str = "cuda"
+
+    @property
+    def quantized_k(self) -> bool:
+        return self.type_k not in ("f16", "f32", "bf16")
+
+    @property
+    def quantized_v(self) -> bool:
+        return self.type_v not in ("f16", "f32", "bf16")
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of the reserved micro-batch: a multiple of the sequences."""
+        return -(-self.ubatch // self.seqs) * self.seqs
+
+    def floats(self, width: int) -> Size:
+        """A float tensor of `width` values per token."""
+        return Size(4 * width * self.tokens)
+
+    def mask(self, window: bool) -> Size:
+        rate = self.tokens * (2 if self.flash else 4)
+        return Size(0, 0, rate) if window else Size(0, rate)
+
+
+def rotation_width(head_dim: int) -> int:
+    """Side of the Hadamard matrix for quantized keys: the largest 64·2^k that divides the head; 0 if none does."""
+    if head_dim % 64:
+        return 0
+    side = 64
+    while head_dim % (2 * side) == 0:
+        side *= 2
+    return side

@@ -1,0 +1,164 @@
+"""The order in which a ggml graph takes and gives back memory, and how much a best-fit allocator reserves for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+ALIGNMENT = 128
+"""Bytes to which CUDA buffers align every tensor."""
+
+
+class Cells(NamedTuple):
+    """Cells of one stream in each cache that a layer may reach, at one context."""
+
+    full: int
+    window: int
+    quarter: int = 0
+    """Entries of the most finely compressed history."""
+    coarse: int = 0
+    """Entries of the coarsest compressed history."""
+
+
+class Size(NamedTuple):
+    """Bytes as a form in the cells: fixed + Σ rate · cells."""
+
+    fixed: int
+    full: int = 0
+    window: int = 0
+    quarter: int = 0
+    coarse: int = 0
+
+    def at(self, cells: Cells) -> int:
+        return (
+            self.fixed
+            + self.full * cells.full
+            + self.window * cells.window
+            + self.quarter * cells.quarter
+            + self.coarse * cells.coarse
+        )
+
+
+class Ref(NamedTuple):
+    """A tensor, or a view of one: a view keeps its tensor alive but can never be overwritten in place."""
+
+    node: int
+    view: bool = False
+
+    @property
+    def as_view(self) -> "Ref":
+        return Ref(self.node, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Memory events of a graph, in execution order.
+
+    Each event is (slot, size index) for an allocation or (slot, -1) for a release; `sizes` are the distinct sizes.
+    """
+
+    events: tuple[tuple[int, int], ...]
+    sizes: tuple[Size, ...]
+    slots: int
+
+    def reserved_bytes(self, cells: Cells) -> int:
+        """Bytes that ggml's allocator reserves: lowest best fit, the last free block grows."""
+        bytes_of = [-(-size.at(cells) // ALIGNMENT) * ALIGNMENT for size in self.sizes]
+        offsets, lengths = [0], [1 << 62]
+        start, length = [0] * self.slots, [0] * self.slots
+        peak = 0
+        for slot, index in self.events:
+            if index < 0:
+                _release(offsets, lengths, start[slot], length[slot])
+                continue
+            need = bytes_of[index]
+            best, best_length = len(lengths) - 1, 1 << 62
+            for block in range(len(lengths) - 1):
+                if need <= lengths[block] <= best_length:
+                    best, best_length = block, lengths[block]
+            at = offsets[best]
+            start[slot], length[slot] = at, need
+            if lengths[best] == need:
+                del offsets[best], lengths[best]
+            else:
+                offsets[best] = at + need
+                lengths[best] -= need
+            peak = max(peak, at + need)
+        return peak
+
+
+def _release(offsets: list[int], lengths: list[int], at: int, size: int) -> None:
+    if not size:
+        return
+    block = 0
+    while offsets[block] < at:
+        block += 1
+    joins_next = at + size == offsets[block]
+    joins_previous = block > 0 and offsets[block - 1] + lengths[block - 1] == at
+    if joins_previous and joins_next:
+        lengths[block - 1] += size + lengths[block]
+        del offsets[block], lengths[block]
+    elif joins_previous:
+        lengths[block - 1] += size
+    elif joins_next:
+        offsets[block] = at
+        lengths[block] += size
+    else:
+        offsets.insert(block, at)
+        lengths.insert(block, size)
+
+
+class Graph:
+    """A ggml graph reduced to what its allocator sees: tensors with sizes, their readers, what may be overwritten."""
+
+    def __init__(self) -> None:
+        self._sizes: list[Size] = []
+        self._reads: list[tuple[Ref, ...]] = []
+        self._inplace: list[bool] = []
+        self._kept: set[int] = set()
+
+    def add(self, size: Size, reads: Iterable[Ref] = (), *, inplace: bool = False) -> Ref:
+        """A new tensor computed from `reads`; `inplace` lets it take over the first of them that is free for it."""
+        self._sizes.append(size)
+        self._reads.append(tuple(reads))
+        self._inplace.append(inplace)
+        return Ref(len(self._sizes) - 1)
+
+    def keep(self, ref: Ref) -> None:
+        """Never release this tensor."""
+        self._kept.add(ref.node)
+
+    def until(self, *refs: Ref) -> None:
+        """Read tensors at this point of the order without computing anything: they live at least until here."""
+        self.add(Size(0), refs)
+
+    def tape(self) -> Tape:
+        """The events of this graph: allocations, take-overs resolved, releases after the last reader."""
+        uses = [0] * len(self._sizes)
+        for reads in self._reads:
+            for ref in reads:
+                uses[ref.node] += 1
+        index: dict[Size, int] = {}
+        slot_of: list[int] = [-1] * len(self._sizes)
+        events: list[tuple[int, int]] = []
+        for node, size in enumerate(self._sizes):
+            slot = self._taken_over(node, uses, slot_of)
+            if slot < 0 and size != _NOTHING:
+                slot = node
+                events.append((slot, index.setdefault(size, len(index))))
+            slot_of[node] = slot
+            for ref in self._reads[node]:
+                uses[ref.node] -= 1
+                if not uses[ref.node] and ref.node not in self._kept and slot_of[ref.node] not in (-1, slot):
+                    events.append((slot_of[ref.node], -1))
+        return Tape(tuple(events), tuple(index), len(self._sizes))
+
+    def _taken_over(self, node: int, uses: list[int], slot_of: list[int]) -> int:
+        if self._inplace[node]:
+            for ref in self._reads[node]:
+                same = self._sizes[ref.node] == self._sizes[node]
+                if same and not ref.view and uses[ref.node] == 1 and ref.node not in self._kept:
+                    return slot_of[ref.node]
+        return -1
+
+
+_NOTHING = Size(0)
