@@ -110,6 +110,10 @@ def caches(profile: Profile, settings: CacheSettings) -> Caches:
         per_cell, extra = layer_bytes(profile, bare, settings)
         _add(costs, "full", bare, settings, index, streams, per_cell, extra)
         parts.append(CachePart("full", bare.layers, streams, Reach(), per_cell * bare.layers, extra * bare.layers))
+    if profile.accumulators:
+        layers = sum(profile.kinds[kind].accumulators > 0 for kind in profile.layers)
+        size = F32_BYTES * profile.accumulators * settings.seqs
+        parts.append(CachePart("other", layers, settings.seqs, Reach(1, cap=1), 0, size))
     found = [*costs.values(), *_states(profile, settings)]
     return Caches(tuple(reaches) or (Reach(),), tuple(found), _merged(parts), tuple(group_reaches))
 

@@ -64,7 +64,7 @@ class Mixture:
         if tensor.keep == KEPT_F32:
             return "F32"
         if tensor.keep == KEPT_16:
-            return "BF16" if self.base == "BF16" else "F16"
+            return "F16" if self.base == "F16" else "BF16"
         if self.base in _PLAIN:
             return self.base
         return _fit_row(self._choose(tensor, layer, number), tensor.shape[0])
