@@ -32,8 +32,8 @@ def catalog() -> Catalog:
 
 
 def blocks(model: Model) -> Model:
-    """Without what a text configuration does not hold: encoders, and the context that a card corrects."""
-    return replace(model, towers=(), context_tokens=0)
+    """Without what such a copy may lack: encoders, the context that a card corrects, the scaling of RoPE."""
+    return replace(model, towers=(), context_tokens=0, gguf=replace(model.gguf, rope_factors=0))
 
 
 def test_there_are_all_143_copies() -> None:

@@ -161,6 +161,10 @@ def _rope_factors(read: Reader) -> int:
         return keys.whole("global_head_dim", default=2 * read.head_dim()) // 2
     if kind == "llama3":
         return read.head_dim() // 2
+    if kind in ("longrope", "su"):
+        # Two tensors, for short and long contexts, of half the rotary width each.
+        share = keys.get("partial_rotary_factor", default=1.0)
+        return int(read.head_dim() * float(share)) // 2 * 2
     return 0
 
 
