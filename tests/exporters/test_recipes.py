@@ -128,8 +128,8 @@ def test_ollama_writes_a_modelfile_and_runs_it() -> None:
 
 
 def test_lm_studio_and_koboldcpp_speak_their_own_names() -> None:
-    scenario = Scenario(runtime="lmstudio", kv_k="q8_0", kv_v="q8_0", seqs=2)
-    studio = recipe(asked("lmstudio", scenario=scenario, placement=Placement(ngl=16), layers=32))
+    scenario = Scenario(runtime="lm-studio", kv_k="q8_0", kv_v="q8_0", seqs=2)
+    studio = recipe(asked("lm-studio", scenario=scenario, placement=Placement(ngl=16), layers=32))
     assert words(studio.steps[0].command)[:2] == ["lms", "load"]
     assert options(studio, 0) == {"--context-length": "32768", "--gpu": "0.5", "--identifier": "Model-7B"}
     assert any("K cache type q8_0" in note for note in studio.notes)

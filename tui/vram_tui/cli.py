@@ -6,7 +6,7 @@ from importlib import import_module
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("show", "spec sheet and requirements grid of a model"),
-    "grid": ("grid", "the requirements grid alone"),
+    "grid": ("show", "the requirements grid alone"),
     "estimate": ("estimate", "one cell, term by term; --batch for many"),
     "compare": ("compare", "two to six models side by side"),
     "hardware": ("hardware", "what runs this cell: ranked accelerators, nodes and plans"),

@@ -14,7 +14,11 @@ def _overview() -> str:
 
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
-    return "commands:\n" + "\n".join(lines) + "\n\nEach has its own --help. `vram-tui -- NAME` opens the dashboard on a model called like a command."
+    return (
+        "commands:\n"
+        + "\n".join(lines)
+        + "\n\nEach has its own --help. `vram-tui -- NAME` opens the dashboard on a model called like a command."
+    )
 
 
 def parser() -> Parser:
@@ -34,7 +38,9 @@ def parser() -> Parser:
     found.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     found.add_argument("--theme", default="", metavar="NAME", help="colour theme")
     found.add_argument("--units", choices=("gib", "gb"), default="", help="memory in GiB or GB")
-    found.add_argument("--gpus", default="", metavar="HARDWARE", help="the machine to judge against: 4090, 2x rtx-3090, 24GiB …")
+    found.add_argument(
+        "--gpus", default="", metavar="HARDWARE", help="the machine to judge against: 4090, 2x rtx-3090, 24GiB …"
+    )
     found.add_argument("--version", action="version", version=f"vram-tui {__version__}")
     return found
 
@@ -42,7 +48,9 @@ def parser() -> Parser:
 def run(argv: list[str]) -> int:
     arguments = parser().parse_args(argv)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise CommandError("the dashboard needs a terminal; in a pipe use a command, such as vram-tui show MODEL (see vram-tui --help)")
+        raise CommandError(
+            "the dashboard needs a terminal; in a pipe use a command, such as vram-tui show MODEL (see vram-tui --help)"
+        )
     from vram_tui.catalog import Ambiguous, NotFound, load_catalog
 
     catalog = load_catalog(arguments.catalog)

@@ -10,7 +10,9 @@ from vram_tui.quantities import format_memory, unit_label
 
 def run(name: str, argv: list[str]) -> int:
     parser = Parser(prog=f"vram-tui {name}", description="What this machine has.")
-    parser.add_argument("--timeout", type=float, default=3.0, metavar="SECONDS", help="patience with a driver that hangs")
+    parser.add_argument(
+        "--timeout", type=float, default=3.0, metavar="SECONDS", help="patience with a driver that hangs"
+    )
     add_common(parser)
     arguments = parser.parse_args(argv)
     detection = detect(workspace(arguments).catalog.hardware, timeout_s=arguments.timeout)
@@ -24,7 +26,11 @@ def run(name: str, argv: list[str]) -> int:
 def as_json(detection: Detection) -> dict[str, Any]:
     return {
         "machine": detection.machine.name,
-        "host": {"cpu": detection.host.cpu, "ram_bytes": detection.host.ram_bytes, "free_bytes": detection.host.free_bytes},
+        "host": {
+            "cpu": detection.host.cpu,
+            "ram_bytes": detection.host.ram_bytes,
+            "free_bytes": detection.host.free_bytes,
+        },
         "devices": [
             {
                 "id": found.device.id,
@@ -55,10 +61,24 @@ def _table(detection: Detection, unit: str) -> Table:
         return nothing("unknown") if count is None else number(count, format_memory(count, unit))
 
     rows = [
-        (words(found.device.name, "bold"), size(found.total_bytes), size(found.device.usable_bytes), size(found.free_bytes), words(found.source))
+        (
+            words(found.device.name, "bold"),
+            size(found.total_bytes),
+            size(found.device.usable_bytes),
+            size(found.free_bytes),
+            words(found.source),
+        )
         for found in detection.devices
     ]
     host = detection.host
-    rows.append((words(f"RAM ({host.cpu})" if host.cpu else "RAM"), size(host.ram_bytes), nothing(), size(host.free_bytes), words("host")))
+    rows.append(
+        (
+            words(f"RAM ({host.cpu})" if host.cpu else "RAM"),
+            size(host.ram_bytes),
+            nothing(),
+            size(host.free_bytes),
+            words("host"),
+        )
+    )
     notes = tuple(f"{note.reader}: {note.text}" for note in detection.notes)
     return Table(detection.machine.name, columns, tuple(rows), notes)

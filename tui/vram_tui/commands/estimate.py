@@ -19,7 +19,9 @@ _OTHER_FIELDS = frozenset({"id", "model"})
 
 def run(name: str, argv: list[str]) -> int:
     parser = Parser(prog=f"vram-tui {name}", description="One cell of the grid, term by term.")
-    parser.add_argument("model", nargs="?", metavar="MODEL", help="catalogue id or part of it, .gguf, config.json, folder")
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="catalogue id or part of it, .gguf, config.json, folder"
+    )
     parser.add_argument("--batch", metavar="FILE", help="JSON Lines in (`-`: standard input), JSON Lines out")
     add_common(parser)
     add_options(parser)
@@ -36,7 +38,7 @@ def run(name: str, argv: list[str]) -> int:
     if arguments.json:
         print_json(answer.to_json())
     else:
-        print_table(estimate_table(answer, arguments.units), arguments)
+        print_table(estimate_table(answer, desk.facts, arguments.units), arguments)
     return 1 if answer.fits is False else 0
 
 

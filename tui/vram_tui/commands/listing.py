@@ -29,7 +29,9 @@ _GPU_SORTS: dict[str, Callable[[Any], Any]] = {
 
 def run(name: str, argv: list[str]) -> int:
     parser = Parser(prog=f"vram-tui {name}", description=f"The {name} of the catalogue.")
-    parser.add_argument("filter", nargs="*", metavar="FILTER", help="words and, for models, conditions: '>30b' moe licence:mit")
+    parser.add_argument(
+        "filter", nargs="*", metavar="FILTER", help="words and, for models, conditions: '>30b' moe licence:mit"
+    )
     parser.add_argument("--sort", help="order of the rows")
     parser.add_argument("--kind", help="this kind alone")
     parser.add_argument("--vendor", help="this vendor alone")
@@ -92,7 +94,10 @@ def _gpus(desk: Workspace, arguments: argparse.Namespace) -> tuple[list[dict[str
     rows = [
         row
         for row in _hardware_rows(desk)
-        if all(any(word in search_key(text) for text in (row["id"], row["name"], row["vendor"], row["kind"])) for word in wanted)
+        if all(
+            any(word in search_key(text) for text in (row["id"], row["name"], row["vendor"], row["kind"]))
+            for word in wanted
+        )
         and _same(arguments.kind, row["kind"])
         and _same(arguments.vendor, row["vendor"])
     ]
@@ -149,7 +154,11 @@ def _hardware_rows(desk: Workspace) -> list[dict[str, Any]]:
                 "price_usd": price,
                 "price_usd_hour": hourly,
                 "price_date": date or None,
-                "price": f"{hourly:,.2f}/h {date[:7]}".strip() if hourly else f"{price:,.0f} {date[:7]}".strip() if price else "",
+                "price": f"{hourly:,.2f}/h {date[:7]}".strip()
+                if hourly
+                else f"{price:,.0f} {date[:7]}".strip()
+                if price
+                else "",
             }
         )
     return rows
@@ -164,16 +173,26 @@ def _quants(desk: Workspace, arguments: argparse.Namespace) -> tuple[list[dict[s
         and _same(arguments.kind, form.kind)
     ]
     if arguments.sort:
-        found.sort(key=_sorter({"bits": lambda form: form.bits_per_weight, "name": lambda form: form.id}, arguments.sort))
+        found.sort(
+            key=_sorter({"bits": lambda form: form.bits_per_weight, "name": lambda form: form.id}, arguments.sort)
+        )
     found = _limited(found, arguments.limit)
-    columns = (Column("format"), Column("bits per weight", "right"), Column("kind"), Column("loads it"), Column("quality evidence"))
+    columns = (
+        Column("format"),
+        Column("bits per weight", "right"),
+        Column("kind"),
+        Column("loads it"),
+        Column("quality evidence"),
+    )
     lines = tuple(
         (
             words(form.id, "bold"),
             number(form.bits_per_weight, f"{form.bits_per_weight:.4g}"),
             words(form.kind),
             words(", ".join(form.runtimes)),
-            words("; ".join(f"{measure} {value} ({on})" for measure, value, on in form.quality[:1])) if form.quality else nothing(),
+            words("; ".join(f"{measure} {value} ({on})" for measure, value, on in form.quality[:1]))
+            if form.quality
+            else nothing(),
         )
         for form in found
     )

@@ -9,7 +9,18 @@ from vram_tui.commands.errors import CommandError
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.quantities import parse_tokens
 
-RUNTIMES = ("llama.cpp", "ollama", "lmstudio", "koboldcpp", "vllm", "sglang", "mlx", "exllamav3", "transformers", "tensorrt-llm")
+RUNTIMES = (
+    "llama.cpp",
+    "ollama",
+    "lm-studio",
+    "koboldcpp",
+    "vllm",
+    "sglang",
+    "mlx",
+    "exllamav3",
+    "transformers",
+    "tensorrt-llm",
+)
 MAX_COUNT = 1 << 20
 
 
@@ -114,7 +125,11 @@ def _patterns(value: Any) -> tuple[str, ...]:
 
 
 def _runtime(value: Any) -> str:
-    return _one_of(*RUNTIMES)({"llamacpp": "llama.cpp", "exllama": "exllamav3", "trt-llm": "tensorrt-llm", "lm-studio": "lmstudio"}.get(str(value).lower(), value))
+    return _one_of(*RUNTIMES)(
+        {"llamacpp": "llama.cpp", "exllama": "exllamav3", "trt-llm": "tensorrt-llm", "lmstudio": "lm-studio"}.get(
+            str(value).lower(), value
+        )
+    )
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -123,7 +138,9 @@ OPTIONS: tuple[Option, ...] = (
     Option("ctx", _tokens, "context in tokens: 32768, 32K, 1M", "TOKENS"),
     Option("kv", _text, "cache type, or K:V", "TYPE"),
     Option("seqs", _count, "concurrent sequences (slots)", "N", "seqs"),
-    Option("kv-unified", _flag, "llama.cpp: one cache buffer for all slots, or one each", scenario="kv_unified", flag=True),
+    Option(
+        "kv-unified", _flag, "llama.cpp: one cache buffer for all slots, or one each", scenario="kv_unified", flag=True
+    ),
     Option("ubatch", _count, "tokens computed at once", "N", "ubatch"),
     Option("flash-attn", _one_of("auto", "on", "off"), "flash attention", "MODE", "flash_attn", ("auto", "on", "off")),
     Option("swa-full", _flag, "llama.cpp: full-size cache for windows", scenario="swa_full", flag=True),
@@ -143,9 +160,18 @@ OPTIONS: tuple[Option, ...] = (
     Option("mem-fraction-static", _number(0.01, 1), "SGLang's static share", "X", "mem_fraction_static"),
     Option("max-batched-tokens", _count, "tokens per scheduler step", "N", "max_batched_tokens"),
     Option("free", _flag, "judge against free memory, not total", scenario="free", flag=True),
-    Option("method", _one_of("exact", "bytes-per-weight"), "how to count", "M", "method", ("exact", "bytes-per-weight")),
+    Option(
+        "method", _one_of("exact", "bytes-per-weight"), "how to count", "M", "method", ("exact", "bytes-per-weight")
+    ),
     Option("overhead", _number(0, 1000), "percent, for bytes-per-weight", "PCT", "overhead_percent"),
-    Option("profile", _one_of("verified", "published"), "which facts, where an entry has both", "P", "profile", ("verified", "published")),
+    Option(
+        "profile",
+        _one_of("verified", "published"),
+        "which facts, where an entry has both",
+        "P",
+        "profile",
+        ("verified", "published"),
+    ),
 )
 BY_FIELD: Mapping[str, Option] = {option.field: option for option in OPTIONS}
 
@@ -157,7 +183,9 @@ def add_options(parser: argparse.ArgumentParser, leave_out: tuple[str, ...] = ()
         if option.name in leave_out:
             continue
         if option.flag:
-            group.add_argument(f"--{option.name}", dest=option.field, action=argparse.BooleanOptionalAction, help=option.help)
+            group.add_argument(
+                f"--{option.name}", dest=option.field, action=argparse.BooleanOptionalAction, help=option.help
+            )
         else:
             group.add_argument(f"--{option.name}", dest=option.field, metavar=option.metavar, help=option.help)
 
@@ -181,7 +209,9 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def scenario_from(options: Mapping[str, Any], base: Scenario | None = None) -> Scenario:
     """A scenario with the parsed options put in (the machine is the caller's: it needs the catalogue)."""
-    changes = {option.scenario: options[option.field] for option in OPTIONS if option.scenario and option.field in options}
+    changes = {
+        option.scenario: options[option.field] for option in OPTIONS if option.scenario and option.field in options
+    }
     if "kv" in options:
         k, _, v = options["kv"].lower().partition(":")
         changes |= {"kv_k": k, "kv_v": v or k}

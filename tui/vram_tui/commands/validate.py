@@ -8,7 +8,13 @@ from vram_tui.commands.errors import CommandError
 
 def run(name: str, argv: list[str]) -> int:
     parser = Parser(prog=f"vram-tui {name}", description="Check a catalogue: exit code 2 if anything is wrong.")
-    parser.add_argument("path", nargs="?", type=Path, metavar="PATH", help="a catalogue folder or one TOML file (default: the shipped one, then yours)")
+    parser.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        metavar="PATH",
+        help="a catalogue folder or one TOML file (default: the shipped one, then yours)",
+    )
     add_common(parser)
     arguments = parser.parse_args(argv)
     from vram_tui.catalog.locate import catalog_root, user_models_dir
@@ -23,7 +29,12 @@ def run(name: str, argv: list[str]) -> int:
         places = [arguments.catalog or catalog_root(), *([own] if own and own.is_dir() else [])]
     faults = [fault for place in places for fault in validate(place)]
     if arguments.json:
-        print_json([{"file": str(f.file), "line": f.line, "field": f.field, "message": f.message, "mend": f.mend} for f in faults])
+        print_json(
+            [
+                {"file": str(f.file), "line": f.line, "field": f.field, "message": f.message, "mend": f.mend}
+                for f in faults
+            ]
+        )
     else:
         for fault in faults:
             print(fault)

@@ -122,12 +122,15 @@ class Workspace:
         """One answer; the id in it is the one the person sees."""
         from vram_tui.estimator.estimate import estimate
 
-        return estimate(chosen.subject, quant, ctx, scenario, self.facts)
+        try:
+            return estimate(chosen.subject, quant, ctx, scenario, self.facts)
+        except KeyError:
+            raise CommandError(f"no format '{quant[:40]}' (see vram-tui quants)", "quant") from None
 
     def memory(self, chosen: Chosen, quant: str, scenario: Scenario) -> Memory:
-        from vram_tui.estimator.compiling import compile
+        from vram_tui.estimator import compiling
 
-        return compile(chosen.subject, quant, scenario, self.facts)
+        return compiling.compile(chosen.subject, quant, scenario, self.facts)
 
     def context(self, chosen: Chosen, options: Mapping[str, Any]) -> int:
         if "ctx" in options:

@@ -10,7 +10,7 @@ __all__ = ["ENGINES", "Placement", "Recipe", "RecipeRequest", "Step", "recipe"]
 _MODULES = {
     "llama.cpp": "llamacpp",
     "ollama": "ollama",
-    "lmstudio": "lmstudio",
+    "lm-studio": "lmstudio",
     "koboldcpp": "koboldcpp",
     "vllm": "vllm",
     "sglang": "sglang",

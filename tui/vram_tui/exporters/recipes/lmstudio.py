@@ -21,7 +21,7 @@ def build(request: RecipeRequest) -> Recipe:
     steps.append(Step("Load it (`lms ls` shows the key)", command("lms", "load", slug(request.name), options=options)))
     steps.append(Step("Serve it", command("lms", "server", "start")))
     _by_hand(request, notes)
-    return Recipe("lmstudio", tuple(steps), closing(request, notes))
+    return Recipe("lm-studio", tuple(steps), closing(request, notes))
 
 
 def _share(request: RecipeRequest, notes: list[str]) -> str:
