@@ -100,7 +100,8 @@ class Bench:
         group = f"llama.cpp {api or chip} {'single' if count == 1 else 'split'}"
         if row["kind"] == "tg":
             batch = float(row.get("batch") or 1)
-            rate = speed_llamacpp.decode(model, shares, runtime, batch=batch, context=float(row["ctx"]), variant=variant)
+            context = float(row["ctx"])
+            rate = speed_llamacpp.decode(model, shares, runtime, batch=batch, context=context, variant=variant)
             yield Compared(row, "decode", group, kind, row["tok_s"] / batch, rate)
             return
         tokens = float(row["n"])

@@ -14,7 +14,7 @@ EASY_BATCH = 8
 
 
 def link(device: Device, ranks: int, facts: Facts) -> tuple[Constant, Constant]:
-    """(latency in µs, GB/s) of an all-reduce over that many ranks: the chip's own, its kind of link's, or a network's."""
+    """(latency in µs, GB/s) of an all-reduce over the ranks: of the chip, of its kind of link, or of a network."""
     if ranks > NODE_DEVICES:
         return facts.links["allreduce.network.latency_us"], facts.links["allreduce.network.gbs"]
     size = next(size for size in _TABLE_SIZES if size >= ranks)
