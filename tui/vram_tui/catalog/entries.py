@@ -68,12 +68,14 @@ class Entry:
     vendor: str
     license: str
     released: date | None
+    """The first of the month where only that is known; see `released_to_day`."""
     modalities: tuple[str, ...]
     tags: tuple[str, ...]
     about: str
     model: Model
     sources: tuple[str, ...]
     checked: date | None
+    released_to_day: bool = True
     context_native: int = 0
     hf_class: str = ""
     model_type: str = ""
@@ -96,6 +98,13 @@ class Entry:
     def partial(self) -> bool:
         return self.evidence == "partial"
 
+    @property
+    def released_words(self) -> str:
+        """7 Apr 2026, Apr 2026 or unknown."""
+        if self.released is None:
+            return UNKNOWN
+        return f"{f'{self.released.day} ' if self.released_to_day else ''}{self.released:%b %Y}"
+
 
 def read_entry(entry_id: str, data: Mapping[str, Any], origin: str = "shipped") -> Entry:
     """An entry from the tables of its file. Raises NotationError with the field that is wrong."""
@@ -115,6 +124,7 @@ def read_entry(entry_id: str, data: Mapping[str, Any], origin: str = "shipped") 
             model=read_model(data),
             sources=tuple(data.get("sources", ())),
             checked=read_date(data.get("checked")),
+            released_to_day=not _is_month(data.get("released")),
             context_native=context.get("native", 0),
             hf_class=architecture.get("hf_class", ""),
             model_type=architecture.get("model_type", ""),
@@ -144,10 +154,16 @@ def read_published(table: Mapping[str, Any]) -> Published:
 
 
 def read_date(value: object) -> date | None:
-    """A date as TOML gives it, or as JSON keeps it."""
+    """A date as TOML gives it, as JSON keeps it, or the first of a month written "2025-04"."""
     if isinstance(value, date):
         return value
+    if _is_month(value):
+        return date.fromisoformat(f"{value}-01")
     return date.fromisoformat(value) if isinstance(value, str) and value else None
+
+
+def _is_month(value: object) -> bool:
+    return isinstance(value, str) and len(value) == len("2025-04")
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

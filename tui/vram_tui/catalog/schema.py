@@ -278,8 +278,8 @@ class ModelFile(Strict):
     """Who made it."""
     license: Text
     """Licence, or "unknown" where no source states one."""
-    released: date | None = None
-    """Day of release; left out where no source states one."""
+    released: date | Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")] | None = None
+    """Day of release, or the month as "2025-04"; left out where no source states one."""
     modalities: Annotated[list[Literal["text", "image", "audio", "video"]], Field(min_length=1)]
     """What it takes in."""
     tags: list[Text] = []

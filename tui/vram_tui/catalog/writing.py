@@ -57,7 +57,7 @@ def _head(entry: Entry) -> dict[str, Any]:
         "family": entry.family,
         "vendor": entry.vendor,
         "license": entry.license,
-        "released": entry.released,
+        "released": entry.released if entry.released_to_day or not entry.released else f"{entry.released:%Y-%m}",
         "modalities": list(entry.modalities),
         "tags": list(entry.tags),
         "about": entry.about,

@@ -21,6 +21,9 @@ class Converted:
     model_type: str
     hf_class: str = ""
     native_dtype: str = ""
+    activation: str = ""
+    position: str = ""
+    rope_theta: float = 0.0
     modalities: tuple[str, ...] = ("text",)
     unknown_keys: tuple[str, ...] = ()
     """Keys that nothing here understands: the blocks may miss something."""
@@ -62,6 +65,9 @@ def _convert(config: Mapping[str, Any]) -> Converted:
         model_type=name,
         hf_class=_first_class(config),
         native_dtype=_dtype(config, text),
+        activation=keys.word("hidden_act", "hidden_activation", "mlp_hidden_act", "mamba_hidden_act"),
+        position=_position(keys, traits),
+        rope_theta=_theta(keys),
         modalities=_modalities(config),
         unknown_keys=keys.unknown(),
         notes=_notes(config, keys, traits),
@@ -208,6 +214,21 @@ def _dtype(config: Mapping[str, Any], text: Mapping[str, Any]) -> str:
         return {"mxfp4": "mxfp4 experts + bf16"}.get(method, method)
     stated = config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or text.get("torch_dtype")
     return _DTYPES.get(str(stated).removeprefix("torch."), "")
+
+
+def _position(keys: Keys, traits: Traits) -> str:
+    stated = keys.word("position_embedding_type").lower()
+    if stated in ("nope", "none"):
+        return "none"
+    if traits.position == "RoPE" and keys.get("qk_rope_head_dim") == 0:
+        return "none"
+    return traits.position
+
+
+def _theta(keys: Keys) -> float:
+    rope = keys.part("rope_parameters")
+    found = keys.get("rope_theta") or rope.get("rope_theta")
+    return float(found) if isinstance(found, (int, float)) and 0 < found < 1e30 else 0.0
 
 
 def _modalities(config: Mapping[str, Any]) -> tuple[str, ...]:

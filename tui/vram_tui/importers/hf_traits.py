@@ -49,13 +49,15 @@ class Traits:
     residual_vectors: int = 0
     residual_conv: int = 0
     act_params: int = 0
+    position: str = "RoPE"
+    """Position embedding: "RoPE", "none", or empty where it is neither or not known."""
 
 
 _QWEN3 = Traits("qwen3", qk_norm="head")
 _GEMMA = Traits("gemma", tied=True)
 _DEEPSEEK = Traits("deepseek2", mixer="mla", router_bias=True, mtp_style="last", gguf_mtp=False)
 _GLM_DSA = Traits("glm-dsa", mixer="mla", router_bias=True, mtp_style="last")
-_NEMOTRON_H = Traits("nemotron_h", mixer="nemotron-h", mtp_style="listed", router_bias=True)
+_NEMOTRON_H = Traits("nemotron_h", mixer="nemotron-h", mtp_style="listed", router_bias=True, position="none")
 
 TRAITS: dict[str, Traits] = {
     "afmoe": Traits("afmoe", norms="sandwich", qk_norm="head", gate="element", period=4, router_bias=True),
@@ -83,7 +85,7 @@ TRAITS: dict[str, Traits] = {
     "exaone_moe": Traits("exaone-moe", norms="pre", qk_norm="head", router_bias=True, mtp_style="dense"),
     "falcon": Traits("falcon", feed_forward="plain", norm="layer", norms="parallel", tied=True, fused=("qkv",)),
     "falcon_h1": Traits("falcon-h1", mixer="falcon-h1"),
-    "falcon_mamba": Traits("mamba", mixer="mamba"),
+    "falcon_mamba": Traits("mamba", mixer="mamba", position=""),
     "flex_olmo": Traits("", norms="post", qk_norm="full"),
     "gemma": _GEMMA,
     "gemma2": Traits("gemma2", norms="sandwich", tied=True, period=2),
@@ -110,14 +112,14 @@ TRAITS: dict[str, Traits] = {
     "hunyuan_v1_moe": Traits("hunyuan-moe", qk_norm="head", tied=True),
     "hy_v3": Traits("", qk_norm="head", router_bias=True, mtp_style="last"),
     "hy_v4": Traits("", mixer="mla", gate="element", sinks=True, router_bias=True, mtp_style="last"),
-    "inkling_text": Traits("", qk_norm="head", period=6, residual_conv=4, embedding_norm=True),
+    "inkling_text": Traits("", qk_norm="head", period=6, residual_conv=4, embedding_norm=True, position=""),
     "internlm2": Traits("internlm2"),
     "internlm3": Traits("llama"),
     "iquestcoder": Traits("llama"),
     "jais2": Traits("jais2", feed_forward="plain", norm="layer"),
-    "jamba": Traits("jamba", mixer="jamba"),
+    "jamba": Traits("jamba", mixer="jamba", position="none"),
     "kimi_k2": _DEEPSEEK,
-    "kimi_linear": Traits("kimi-linear", mixer="kda", router_bias=True),
+    "kimi_linear": Traits("kimi-linear", mixer="kda", router_bias=True, position="none"),
     "kolibri1": Traits("", norms="sandwich", qk_norm="head", router_bias=True),
     "laguna": Traits("laguna", qk_norm="head", gate="per-head", router_bias=True),
     "lfm2": Traits("lfm2", mixer="short-conv", qk_norm="head", tied=True),
@@ -126,8 +128,8 @@ TRAITS: dict[str, Traits] = {
     "llama": Traits("llama"),
     "llama4_text": Traits("llama4", period=4),
     "longcat_flash": Traits("", mixer="mla", router_bias=True),
-    "mamba": Traits("mamba", mixer="mamba", tied=True),
-    "mamba2": Traits("mamba2", mixer="mamba2"),
+    "mamba": Traits("mamba", mixer="mamba", tied=True, position=""),
+    "mamba2": Traits("mamba2", mixer="mamba2", position=""),
     "mellum": Traits("", qk_norm="head"),
     "mimo": Traits("mimo", stated_bias="qkv", mtp_style="last"),
     "mimo_v2_flash": Traits("mimo2", sinks=True, router_bias=True, mtp_style="dense-slide", gguf_mtp_norms=4),
@@ -148,7 +150,7 @@ TRAITS: dict[str, Traits] = {
     "nemotron_h": _NEMOTRON_H,
     "olmo2": Traits("olmo2", norms="post", qk_norm="full"),
     "olmo3": Traits("olmo2", norms="post", qk_norm="full", period=4),
-    "olmo_hybrid": Traits("", mixer="delta-net", qk_norm="full"),
+    "olmo_hybrid": Traits("", mixer="delta-net", qk_norm="full", position=""),
     "olmoe": Traits("olmoe", qk_norm="full"),
     "phi": Traits(
         "phi2", feed_forward="plain", norm="layer", norms="parallel", bias="qkvo", mlp_bias=True, head_bias=True
