@@ -26,6 +26,14 @@ class Summary(NamedTuple):
     partial: bool
     own: bool = False
     """True for a model of the user's catalogue."""
+    released_to_day: bool = True
+
+    @property
+    def released_text(self) -> str:
+        """2026-04-07, 2026-04 where no day is known, or nothing."""
+        if self.released is None:
+            return ""
+        return self.released.isoformat()[: 10 if self.released_to_day else 7]
 
 
 def summarize(entry: "Entry", profile: "Profile") -> Summary:
@@ -47,6 +55,7 @@ def summarize(entry: "Entry", profile: "Profile") -> Summary:
         tags=entry.tags,
         partial=entry.partial,
         own=entry.origin != "shipped",
+        released_to_day=entry.released_to_day,
     )
 
 
@@ -63,11 +72,13 @@ def kind_of(profile: "Profile") -> str:
 def to_row(summary: Summary) -> list[Any]:
     """Lists, numbers and text only."""
     row: list[Any] = list(summary[:13])
-    row[5] = summary.released.isoformat() if summary.released else ""
+    row[5] = summary.released_text
     return row
 
 
 def from_row(row: list[Any]) -> Summary:
-    row[5] = date.fromisoformat(row[5]) if row[5] else None
+    text = row[5]
+    to_day = len(text) != 7
+    row[5] = date.fromisoformat(text if to_day else f"{text}-01") if text else None
     row[10], row[11] = tuple(row[10]), tuple(row[11])
-    return Summary._make((*row, False))
+    return Summary._make((*row, False, to_day))

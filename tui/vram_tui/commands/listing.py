@@ -75,11 +75,11 @@ def _models(desk: Workspace, arguments: argparse.Namespace) -> tuple[list[dict[s
             number(row.context, format_tokens(row.context)) if row.context else nothing("unknown"),
             words(row.kind),
             words(row.license),
-            words(row.released.isoformat()) if row.released else nothing("unknown"),
+            words(row.released_text) if row.released else nothing("unknown"),
         )
         for row in found
     )
-    answers = [{**row._asdict(), "released": row.released.isoformat() if row.released else None} for row in found]
+    answers = [{**row._asdict(), "released": row.released_text or None} for row in found]
     return answers, Table(f"{len(found)} models", columns, lines)
 
 

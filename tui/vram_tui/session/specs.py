@@ -255,7 +255,6 @@ def headline_of(entry: Any, summary: Any) -> tuple[Fact, ...]:
 
     context = getattr(page, "context", None)
     native = entry.context_native or 0
-    released = summary.released
     figures = [
         Fact("parameters", format_parameters(summary.parameters), count("parameters", summary.parameters)),
         Fact(
@@ -264,7 +263,7 @@ def headline_of(entry: Any, summary: Any) -> tuple[Fact, ...]:
             format_tokens(context) if context and context != native else "",
         ),
         Fact("architecture", summary.kind),
-        Fact("released", f"{released.day} {released:%b %Y}" if released else "unknown"),
+        Fact("released", entry.released_words),
         Fact("modality", ", ".join(summary.modalities) or "unknown"),
     ]
     if "MoE" in summary.kind:
