@@ -100,6 +100,26 @@ def test_a_damaged_shipped_file_falls_back_to_toml(root: Path) -> None:
     assert "reading the TOML files instead" in found.notices[0]
 
 
+def test_damage_inside_is_noticed_where_it_is_read(root: Path) -> None:
+    path = root / compiled.NAME
+    good = bytearray(build(root, weigh_all=True))
+    start = len(compiled.MAGIC) + 8 + int.from_bytes(good[len(compiled.MAGIC) : len(compiled.MAGIC) + 4], "little")
+    good[start:] = bytes(len(good) - start)
+    path.write_bytes(good)
+    found = load_catalog(root, user=False)
+    entries, _ = read_folder(root / "models")
+    assert found.notices == ()
+    for row in found.entries:
+        model = entries[row.id].model
+        assert found.entry(row.id) == entries[row.id]
+        assert found.subject(row.id).profile == profile(model)
+        found.subject(row.id).weights("Q4_K_M")
+    assert found.subject("Qwen/Qwen3-8B").weights("Q4_K_M") == weigh(
+        entries["Qwen/Qwen3-8B"].model, "Q4_K_M", found.facts, imatrix=True, mtp=False
+    )
+    assert len(found.notices) == 1
+
+
 def test_a_faulty_toml_file_is_named_and_the_rest_is_there(root: Path) -> None:
     (root / "models" / "Qwen" / "Qwen3-8B.toml").write_text("name = \n", encoding="utf-8")
     found = load_catalog(root, user=False)

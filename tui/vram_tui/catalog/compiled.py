@@ -37,6 +37,8 @@ class Compiled:
     """A compiled catalogue, open. Rows are read at once, everything else when asked."""
 
     def __init__(self, path: Path) -> None:
+        self.path = path
+        self._tables: dict[int, bytes] = {}
         try:
             with path.open("rb") as file:
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -52,50 +54,55 @@ class Compiled:
     def facts(self) -> "Facts":
         from vram_tui.catalog.facts_plain import facts_from_plain
 
-        return facts_from_plain(self._json("facts"))
+        return facts_from_plain(self._read(self._header["facts"]))
 
     def hardware(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._json("hardware")
+        found: dict[str, Any] = self._read(self._header["hardware"])
         return found
 
     def entry_data(self, known: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._body(known)[0]
+        found: dict[str, Any] = self._read(self._header["bodies"][self._numbers[known]])[0]
         return found
 
     def profile(self, known: str) -> "Profile":
         from vram_tui.estimator.profile import Profile
 
-        return Profile.from_plain(self._body(known)[1])
+        return Profile.from_plain(self._read(self._header["bodies"][self._numbers[known]])[1])
 
     def weights(self, known: str, quant: str, imatrix: bool) -> tuple[int, int, int, int] | None:
         """File, loaded, device and host bytes; None where the table has none: fold the blocks instead."""
-        place = self._header["weights"][self._numbers[known]]
         column = self._formats.get(quant)
-        if not place or column is None:
+        table = None if column is None else self._table(self._numbers[known])
+        if table is None or column is None:
             return None
-        found = _WEIGHTS.unpack_from(self._bytes, self._start + place + _WEIGHTS.size * (2 * column + imatrix))
+        found = _WEIGHTS.unpack_from(table, _WEIGHTS.size * (2 * column + imatrix))
         return None if found[0] == _REFUSED else found
 
     def kept_weights(self, known: str, text: int) -> bytes | None:
         """The whole table of a model whose file has this checksum."""
         index = self._numbers.get(known)
-        if index is None or self._header["texts"][index] != text or not self._header["weights"][index]:
-            return None
-        start = self._start + self._header["weights"][index]
-        return self._bytes[start : start + 2 * len(self._formats) * _WEIGHTS.size]
+        return None if index is None or self._header["texts"][index] != text else self._table(index)
 
     @property
     def formats(self) -> tuple[str, ...]:
         return tuple(self._formats)
 
-    def _body(self, known: str) -> list[Any]:
-        offset, length = self._header["bodies"][self._numbers[known]]
-        found: list[Any] = json.loads(self._bytes[self._start + offset : self._start + offset + length])
-        return found
+    def _table(self, index: int) -> bytes | None:
+        table = self._tables.get(index)
+        if table is None and self._header["weights"][index]:
+            table = self._tables[index] = self._slice(self._header["weights"][index])
+        return table
 
-    def _json(self, name: str) -> Any:
-        offset, length = self._header[name]
-        return json.loads(self._bytes[self._start + offset : self._start + offset + length])
+    def _read(self, place: list[int]) -> Any:
+        return json.loads(self._slice(place))
+
+    def _slice(self, place: list[int]) -> bytes:
+        """The bytes of a section. Raises CompiledError when they are not what was written."""
+        offset, length, checksum = place
+        found = self._bytes[self._start + offset : self._start + offset + length]
+        if zlib.crc32(found) != checksum:
+            raise CompiledError(f"{self.path} is damaged")
+        return found
 
 
 def _header(data: mmap.mmap) -> tuple[dict[str, Any], int]:
@@ -134,8 +141,9 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
 
     facts = load_facts(root)
     formats = list(facts.formats)
-    blob = bytearray(b"\0" * 8)
-    rows, bodies, weights, texts = [], [], [], []
+    blob = bytearray()
+    rows, bodies, texts = [], [], []
+    weights: list[tuple[int, int, int] | None] = []
     kept = old if old is not None and old.code == code and old.formats == tuple(formats) else None
     for source in sources(root):
         entry = read_entry(source.id, source.data)
@@ -145,7 +153,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
         table = kept.kept_weights(source.id, source.text) if kept else None
         if table is None and weigh_all:
             table = _table(entry.model, formats, facts)
-        weights.append(_append(blob, table)[0] if table else 0)
+        weights.append(_append(blob, table) if table else None)
         texts.append(source.text)
     header: dict[str, Any] = {
         "version": __version__,
@@ -174,11 +182,11 @@ def sources(root: Path) -> Iterable[Source]:
         yield Source(path.relative_to(models).with_suffix("").as_posix(), tomli.loads(text), zlib.crc32(text.encode()))
 
 
-def _append(blob: bytearray, data: bytes) -> tuple[int, int]:
-    blob.extend(b"\0" * (-len(blob) % 8))
+def _append(blob: bytearray, data: bytes) -> tuple[int, int, int]:
+    """Offset, length and checksum of a section."""
     place = len(blob)
     blob.extend(data)
-    return place, len(data)
+    return place, len(data), zlib.crc32(data)
 
 
 def _table(model: Any, formats: list[str], facts: "Facts") -> bytes:

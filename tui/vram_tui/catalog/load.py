@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vram_tui.catalog.locate import catalog_root, user_models_dir
 from vram_tui.catalog.summaries import Summary, summarize
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from vram_tui.catalog.hardware import HardwareCatalogue
     from vram_tui.catalog.search import Searcher
     from vram_tui.estimator.facts import Facts
+    from vram_tui.estimator.model import Model
+    from vram_tui.estimator.profile import Profile
     from vram_tui.estimator.subject import Subject
+
+
+Read = TypeVar("Read")
 
 
 class NotFound(KeyError):  # noqa: N818 - an answer, not a fault
@@ -75,22 +80,37 @@ class Catalog:
     @cached_property
     def facts(self) -> Facts:
         """Formats, runtimes and tiers."""
-        if self._compiled:
-            return self._compiled.facts()
-        from vram_tui.catalog.facts import load_facts
 
-        return load_facts(self.root)
+        def direct() -> Facts:
+            from vram_tui.catalog.facts import load_facts
+
+            return load_facts(self.root)
+
+        return self._read(lambda compiled: compiled.facts(), direct)
 
     @cached_property
     def hardware(self) -> HardwareCatalogue:
         """Accelerators, nodes and their rules."""
-        if self._compiled:
-            from vram_tui.catalog.hardware import HardwareCatalogue
+        from vram_tui.catalog.hardware import HardwareCatalogue
 
-            return HardwareCatalogue.from_plain(self._compiled.hardware())
-        from vram_tui.catalog.hardware_files import load_hardware
+        def direct() -> HardwareCatalogue:
+            from vram_tui.catalog.hardware_files import load_hardware
 
-        return load_hardware(self.root)
+            return load_hardware(self.root)
+
+        return self._read(lambda compiled: HardwareCatalogue.from_plain(compiled.hardware()), direct)
+
+    def _read(self, fast: Callable[[Compiled], Read], direct: Callable[[], Read]) -> Read:
+        """What the compiled catalogue says; where that is damaged, what the TOML files say, and a notice."""
+        if self._compiled is None:
+            return direct()
+        from vram_tui.catalog.compiled import CompiledError
+
+        try:
+            return fast(self._compiled)
+        except CompiledError as error:
+            self.notices = tuple(dict.fromkeys((*self.notices, f"{error}; reading the TOML files instead")))
+            return direct()
 
     @cached_property
     def _searcher(self) -> Searcher:
@@ -116,8 +136,13 @@ class Catalog:
             return whole
         from vram_tui.catalog.entries import read_entry
 
-        assert self._compiled is not None
-        return read_entry(known, self._compiled.entry_data(known))
+        def direct() -> Entry:
+            import tomli
+
+            text = (self.root / "models" / f"{known}.toml").read_text(encoding="utf-8")
+            return read_entry(known, tomli.loads(text))
+
+        return self._read(lambda compiled: read_entry(known, compiled.entry_data(known)), direct)
 
     def subject(self, known: str, /, profile: str = "verified") -> Subject:
         """A model for the estimator. Raises NotFound, or ValueError where it has no such profile."""
@@ -137,15 +162,23 @@ class Catalog:
             if entry.published is None:
                 raise ValueError(f"{known} has no published profile beside the verified one")
             return PublishedSubject(entry, entry.published, self.facts)
-        compiled = self._compiled
-        if known in self._whole or compiled is None:
+        if known in self._whole or self._compiled is None:
             return FoldedSubject(known, self._entry(known).model, self.facts)
+
+        def model() -> Model:
+            return self._entry(known).model
+
+        def fold() -> Profile:
+            from vram_tui.estimator.profile import profile
+
+            return profile(model())
+
         return CompiledSubject(
             known,
             self.facts,
-            lambda: compiled.profile(known),
-            lambda: self._entry(known).model,
-            lambda quant, imatrix: compiled.weights(known, quant, imatrix),
+            lambda: self._read(lambda compiled: compiled.profile(known), fold),
+            model,
+            lambda quant, imatrix: self._read(lambda compiled: compiled.weights(known, quant, imatrix), _nothing),
         )
 
     def search(self, query: str, memory: Callable[[str], int | None] | None = None) -> tuple[Summary, ...]:
@@ -183,6 +216,10 @@ class Catalog:
             _plain(row.id.rpartition("/")[2]): row.id for row in self.entries
         }
         return list(dict.fromkeys(names[one] for one in get_close_matches(wanted, names, 5, 0.6)))
+
+
+def _nothing() -> None:
+    return None
 
 
 def _plain(text: str) -> str:
