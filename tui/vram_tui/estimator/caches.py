@@ -16,6 +16,9 @@ CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq
 F32_BYTES = 4
 SOURCE = "llama.cpp src/llama-kv-cache.cpp"
 
+WHOLE = Reach()
+"""A cell for every token of the context."""
+
 _NAMES = {
     "full": "kv cache",
     "mla": "kv cache",
@@ -24,7 +27,6 @@ _NAMES = {
     "indexer": "indexer keys",
     "compressed": "compressed history",
 }
-_PARTS = frozenset(("full", "swa", "chunked", "mla", "indexer", "compressed"))
 
 
 class CacheSettings(NamedTuple):
@@ -82,7 +84,7 @@ def reach_of(group: CacheGroup, settings: CacheSettings, per_sequence: bool) -> 
     if group.ratio > 1:
         return Reach(ratio=group.ratio)
     if not group.window or settings.swa_full or not settings.windows:
-        return Reach()
+        return WHOLE
     sharing = settings.seqs if settings.unified and not per_sequence else 1
     return Reach(cap=pad(group.window * sharing + settings.ubatch, STEP_TOKENS))
 
@@ -131,7 +133,8 @@ def layer_bytes(profile: Profile, group: CacheGroup, settings: CacheSettings) ->
     extra = 0
     if settings.row_multiple:
         for kind, width in ((k, group.k_width), (v, v_width)):
-            extra += pad(whole_row(kind, width, settings.row_multiple), settings.alignment)
+            if width % settings.row_multiple and TYPES[kind].quantized:
+                extra += pad(whole_row(kind, width, settings.row_multiple), settings.alignment)
     return per_cell, extra
 
 
@@ -204,6 +207,8 @@ def _states(profile: Profile, settings: CacheSettings) -> list[Cost]:
 
 def _merged(parts: list[CachePart]) -> tuple[CachePart, ...]:
     """One part per kind and reach."""
+    if len(parts) < 2:
+        return tuple(parts)
     found: dict[tuple[str, Reach], CachePart] = {}
     for part in parts:
         key = (part.kind, part.reach)

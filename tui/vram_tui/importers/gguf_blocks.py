@@ -1,5 +1,6 @@
 """GGUF metadata to blocks: the key-values of a file, its traits, and its tensor list where there is one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -23,7 +24,7 @@ from vram_tui.estimator.blocks import (
     ShortConv,
 )
 from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, Layer, Model, Mtp, PerLayerInput
-from vram_tui.importers.gguf_observed import observed
+from vram_tui.importers.gguf_observed import Seen, observed
 from vram_tui.importers.gguf_traits import TRAITS, GgufTraits
 
 
@@ -48,8 +49,9 @@ def model_from_metadata(
     keys = Keys(kv)
     traits = TRAITS.get(keys.architecture, GgufTraits())
     missing = frozenset(left_out)
-    traits = observed(traits, tensors) if tensors else _without(traits, missing)
-    return _Reader(keys, traits, missing).model(vocab_size, bool(tied))
+    seen = Seen(tensors)
+    traits = observed(traits, seen) if seen else _without(traits, missing)
+    return _Reader(keys, traits, missing, seen).model(vocab_size, bool(tied))
 
 
 class Keys:
@@ -90,7 +92,7 @@ class Keys:
         return isinstance(self._raw(key), (list, tuple))
 
     def _whole(self, key: str, value: object) -> int:
-        if isinstance(value, (bool, int, float)) and value == int(value) and 0 <= value < 1 << 40:
+        if isinstance(value, (bool, int, float)) and 0 <= value < 1 << 40 and value == int(value):
             return int(value)
         raise BlocksError(f"{self.architecture}.{key}: {value!r} is no count")
 
@@ -114,23 +116,14 @@ def _without(traits: GgufTraits, missing: frozenset[str]) -> GgufTraits:
     return traits
 
 
-def _roles_left_out(missing: frozenset[str]) -> tuple[str, ...]:
-    """Left-out projections as roles. K without V can only be missing where another layer's K is used."""
-    found = []
-    if "blk.N.attn_v.weight" in missing:
-        found.append("attn_v")
-    if "blk.N.attn_k.weight" in missing:
-        found += ["shared:attn_k", "shared:attn_k_norm"]
-    return tuple(found)
-
-
 class _Reader:
     """One pass over the layers."""
 
-    def __init__(self, keys: Keys, traits: GgufTraits, missing: frozenset[str]) -> None:
+    def __init__(self, keys: Keys, traits: GgufTraits, missing: frozenset[str], seen: Seen) -> None:
         self.keys = keys
         self.traits = traits
         self.missing = missing
+        self.seen = seen
         self.hidden = keys.number("embedding_length")
         self.mtp = keys.number("nextn_predict_layers", 0)
         self.trunk = keys.number("block_count") - self.mtp
@@ -173,14 +166,43 @@ class _Reader:
             mtp_norms=traits.mtp_norms,
             fused=traits.fused,
             mla=self._mla_style() if self.is_mla else "absorbed",
-            rope_factors=rotary // 2 if traits.rope_factors else 0,
+            rope_factors=self._rope_factors(rotary // 2),
             layer_scalars=traits.layer_scalars,
-            stored_shared_kv=traits.stored_shared_kv,
-            left_out=_roles_left_out(self.missing),
+            mtp=not self.mtp or self.seen.has(self.trunk, "attn_norm.weight", "nextn.eh_proj.weight") is not False,
+            stored_shared_kv=self._stores_shared_kv(),
+            left_out=self._left_out(),
             value_length=value_length
             if self.is_mla and value_length != keys.number("attention.kv_lora_rank", 0)
             else 0,
         )
+
+    def _rope_factors(self, width: int) -> int:
+        """Elements of the tables that scale rotary frequencies."""
+        if self.seen:
+            tables = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+            return sum(math.prod(self.seen.tensors[name]) for name in tables if name in self.seen.tensors)
+        return width if self.traits.rope_factors else 0
+
+    def _stores_shared_kv(self) -> bool:
+        stored = self.seen.has(self.trunk - 1, "attn_k.weight", "attn_v.weight")
+        return self.traits.stored_shared_kv if stored is None else stored and self._own_caches() < self.trunk
+
+    def _left_out(self) -> tuple[str, ...]:
+        """Left-out projections as roles. K without V can only be missing where another layer's K is used."""
+        found = []
+        if "blk.N.attn_v.weight" in self.missing:
+            found.append("attn_v")
+        without_k = "blk.N.attn_k.weight" in self.missing
+        if self.seen and self._stores_shared_kv():
+            without_k = not self.seen.has(self.trunk - 1, "attn_k.weight")
+        if without_k:
+            found += ["shared:attn_k", "shared:attn_k_norm"]
+        return tuple(found)
+
+    def _told(self, number: int, trait: bool, *names: str) -> bool:
+        """What the tensor list says about a layer, else the trait."""
+        seen = self.seen.has(number, *names)
+        return trait if seen is None else seen
 
     def _mla_style(self) -> str:
         return "absorbed" if self.keys.has("attention.key_length_mla") else "expanded"
@@ -251,20 +273,26 @@ class _Reader:
         window = self._window(number)
         suffix = "_swa" if window and keys.has("attention.key_length_swa") else ""
         head_dim = keys.number(f"attention.key_length{suffix}", self._head_dim(number))
+        v_dim = keys.number(f"attention.value_length{suffix}", head_dim)
         heads = self._heads(number)
-        indexed = traits.direct_indexer and number >= keys.number("leading_dense_block_count", 0)
+        listed = traits.direct_indexer and number >= keys.number("leading_dense_block_count", 0)
+        indexed = listed and self._told(number, True, "indexer.k_proj.weight")
         return Attention(
             heads=heads,
             kv_heads=keys.per_layer("attention.head_count_kv", number, heads),
             head_dim=head_dim,
-            v_dim=keys.number(f"attention.value_length{suffix}", head_dim),
+            v_dim=v_dim if v_dim != head_dim else 0,
             window=window,
             window_kind=traits.window_kind,
             bias=traits.bias,
             qk_norm=traits.qk_norm,
             gate=traits.gate,
-            sinks=traits.sinks == "all" or (traits.sinks == "window" and window > 0),
-            k_is_v=traits.k_is_v == "full" and not window,
+            sinks=self._told(
+                number, traits.sinks == "all" or (traits.sinks == "window" and window > 0), "attn_sinks.weight"
+            ),
+            k_is_v=not self._told(
+                number, not (traits.k_is_v == "full" and not window), "attn_v.weight", "attn_qkv.weight"
+            ),
             kv="shared" if self._own_caches() <= number < self.trunk else "own",
             indexer=DirectIndexer(
                 heads=keys.number("attention.indexer.head_count"),
@@ -299,9 +327,8 @@ class _Reader:
         absorbed = self._mla_style() == "absorbed"
         key = keys.number("attention.key_length_mla" if absorbed else "attention.key_length")
         value = keys.number("attention.value_length_mla" if absorbed else "attention.value_length")
-        indexed = keys.has("attention.indexer.head_count") and (
-            mtp or bool(keys.per_layer("attention.indexer.types", number, 1))
-        )
+        listed = mtp or bool(keys.per_layer("attention.indexer.types", number, 1))
+        indexed = keys.has("attention.indexer.head_count") and self._told(number, listed, "indexer.attn_k.weight")
         return Mla(
             heads=self._heads(number),
             kv_rank=rank,
@@ -347,7 +374,8 @@ class _Reader:
         dense = keys.per_layer("feed_forward_length", number)
         if traits.halves and not dense:
             return None
-        if count and self._has_experts(number) and not (mtp and traits.mtp_dense):
+        routed = self._has_experts(number) and not (mtp and traits.mtp_dense)
+        if count and self._told(number, routed, "ffn_gate_inp.weight"):
             return self._experts(number, count, dense)
         if not dense:
             return None
