@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mixer, Mla, Parallel
+from vram_tui.estimator.blocks import Attention, Compressed, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
 from vram_tui.estimator.compute_feed import feed
 from vram_tui.estimator.compute_mixers import Build, mix
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
@@ -21,7 +21,9 @@ def device_tape(model: Model, settings: ComputeSettings) -> Tape:
         model.hidden_size,
         norm_in_place=model.norm == "rms",
         windows=shape.window,
-        fused_gate_up="gate-up" in model.gguf.fused,
+        fused=model.gguf.fused,
+        rotary=shape.rotary,
+        residual_first=shape.residual_first,
         values_width=shape.values_width,
     )
     build.rows = settings.tokens
@@ -44,9 +46,12 @@ class _Shape:
         attentions = [part for part in mixers if isinstance(part, Attention)]
         self.window = any(part.window for part in attentions) or any(isinstance(part, Compressed) for part in mixers)
         self.full = any(not part.window for part in attentions) or any(isinstance(part, Mla) for part in mixers)
+        self.cached = any(part.cache() for part in mixers)
+        self.residual_first = "gate-up" in model.gguf.fused or any(isinstance(part, ShortConv) for part in mixers)
         self.latent = any(isinstance(part, Mla) for part in mixers)
         self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
-        self.first_recurrent = any(part.state() != (0, 0) for part in _parts(next(model.layers()).mixer))
+        self.first_gathers = isinstance(next(model.layers()).mixer, Mamba | Mamba2 | ShortConv)
+        self.rotary = not any(isinstance(layer.mixer, Mamba | Mamba2) for layer in model.distinct_layers())
         self.values_width = max((part.kv_heads * part.value_dim for part in attentions), default=0)
         self.head_dims = {part.head_dim for part in attentions}
         self.value_dims = {part.value_dim for part in attentions}
@@ -67,13 +72,15 @@ def _inputs(build: Build, model: Model, shape: _Shape) -> Ref:
     mixed = build.tensor(width)
     selected = build.tensor(width)
     slots = build.bytes_tensor(8 * tokens)
-    if shape.first_recurrent:
+    if shape.first_gathers:
         build.inputs["states"] = build.bytes_tensor(4 * settings.seqs)
     embedded = build.tensor(width)
     if shape.recurrent:
-        build.inputs.setdefault("states", build.bytes_tensor(4 * settings.seqs))
+        if not shape.first_gathers:
+            build.inputs["states"] = build.bytes_tensor(4 * settings.seqs)
         build.graph.keep(build.inputs["states"])
-    build.graph.keep(build.bytes_tensor(4 * tokens))
+    if shape.rotary and shape.cached:
+        build.graph.keep(build.bytes_tensor(4 * tokens))
     for name in _caches(shape):
         _cache_inputs(build, shape, name)
     build.inputs["rows"] = build.bytes_tensor(4 * settings.outputs)
@@ -81,6 +88,7 @@ def _inputs(build: Build, model: Model, shape: _Shape) -> Ref:
     copied = build.tensor(width, mixed)
     build.graph.keep(copied)
     build.graph.until(selected, slots, copied)
+    build.expand()
     return embedded
 
 
@@ -131,7 +139,7 @@ def _layer(build: Build, model: Model, layer: Layer, x: Ref, *, last: bool) -> R
             fed = feed(build, layer.feed_forward, normed)
             total = build.row_tensor(hidden, fed, residual, inplace=True)
             return build.row_tensor(hidden, total, out, inplace=True)
-        x = build.row_tensor(hidden, out, residual, inplace=True)
+        x = build.joined(out, residual)
     if layer.feed_forward is not None:
         if last and layer.mixer is None:
             x, _, _ = _picked(build, x, x, None)
@@ -139,7 +147,7 @@ def _layer(build: Build, model: Model, layer: Layer, x: Ref, *, last: bool) -> R
         out = feed(build, layer.feed_forward, normed)
         if norms in ("post", "sandwich", "pre+post-ffn"):
             out = build.norm(out)
-        x = build.row_tensor(hidden, out, x, inplace=True)
+        x = build.joined(out, x)
     return x
 
 

@@ -20,7 +20,7 @@ def feed(build: Build, block: FeedForward, x: Ref) -> Ref:
 
 
 def gated(build: Build, size: int, x: Ref) -> Ref:
-    if build.fused_gate_up:
+    if "gate-up" in build.fused:
         wide = build.row_tensor(2 * size, x)
         y = build.row_tensor(size, wide)
     else:
@@ -88,9 +88,12 @@ def _route(build: Build, block: Experts, x: Ref) -> tuple[Ref, Ref]:
     order = build.row_tensor(count, ranked)
     weights = build.row_tensor(block.active, probs.as_view, order.as_view)
     total = build.row_tensor(1, weights.as_view)
-    normed = build.row_tensor(block.active, weights.as_view, total)
+    floor = build.row_tensor(1, total)
+    normed = build.row_tensor(block.active, weights.as_view, floor)
+    if block.router_bias:
+        normed = build.row_tensor(block.active, normed.as_view)
     if count in _ROUTED_COUNTS:
-        build.graph.until(logits, probs, ranked, order, weights, total)
+        build.graph.until(logits, probs, ranked, order, weights, total, floor)
     return order.as_view, normed
 
 
@@ -104,4 +107,5 @@ def _weighted(build: Build, active: int, width: int, down: Ref, weights: Ref) ->
     build.graph.until(weighted.as_view)
     if fused:
         build.graph.until(down, weights)
+    build.expand()
     return total

@@ -31,12 +31,27 @@ class Build:
     """RMS norms may overwrite their input, layer norms may not."""
     windows: bool
     """Some layer has a window: llama.cpp then keeps two caches and stores K before V."""
-    fused_gate_up: bool = False
+    fused: tuple[str, ...] = ()
+    """Projections that the file joins (qkv, gate-up, beta-alpha)."""
+    rotary: bool = True
+    """Attention rotates queries and keys."""
     values_width: int = 0
     """Widest V row of the model: what transposed caches index."""
+    residual_first: bool = False
+    """Sums name the residual stream first, and so overwrite it rather than the branch."""
     inputs: dict[str, Ref] = field(default_factory=dict)
     rows: int = 0
     """Rows that the feed-forward sees: the micro-batch, or the outputs in the last layer."""
+    expanded: int = 0
+    """The last place up to which the graph was expanded: where the next layer's states are gathered."""
+
+    def joined(self, branch: Ref, residual: Ref) -> Ref:
+        """The residual stream after a branch was added."""
+        pair = (residual, branch) if self.residual_first else (branch, residual)
+        return self.row_tensor(self.hidden, *pair, inplace=True)
+
+    def expand(self) -> None:
+        self.expanded = self.graph.place()
 
     def tensor(self, width: int, *reads: Ref, inplace: bool = False) -> Ref:
         """A float tensor of `width` values for each token of the micro-batch."""
@@ -54,6 +69,11 @@ class Build:
     def token_norm(self, x: Ref, width: int) -> Ref:
         normed = self.tensor(width, x, inplace=self.norm_in_place)
         return self.tensor(width, normed, inplace=True)
+
+    def gathered(self, width: int) -> Ref:
+        """The convolution states of all sequences, gathered before what the layer before left unexpanded."""
+        size = Size(4 * width * self.settings.seqs)
+        return self.graph.fill(self.expanded, size, (self.inputs["states"],))
 
     def bytes_tensor(self, size: int, *reads: Ref) -> Ref:
         return self.graph.add(Size(size), reads)
@@ -76,7 +96,7 @@ def mix(build: Build, mixer: Mixer, x: Ref, residual: Ref) -> Ref:
     if isinstance(mixer, Mamba2):
         return mamba2(build, mixer, x)
     if isinstance(mixer, ShortConv):
-        return short_conv(build, x)
+        return short_conv(build, mixer, x)
     if isinstance(mixer, Lightning):
         return lightning(build, mixer, x)
     if isinstance(mixer, Parallel):
@@ -112,7 +132,7 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Ref:
         q = build.tensor(q_width, gate_source.as_view)
         q = build.tensor(q_width, q, inplace=True)
     else:
-        q = _projected(build, q_width, head_dim, mixer.qk_norm, True, x)
+        q = _projected(build, q_width, head_dim, mixer.qk_norm, build.rotary, x)
     q = _rotate(build, q, q_width, head_dim, build.settings.quantized_k)
     k = v = None
     if mixer.kv == "own":
@@ -125,13 +145,14 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Ref:
         build.graph.until(k)
         build.graph.until(v)
     out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
+    build.expand()
     if build.settings.quantized_v:
         out = _rotate(build, out, heads * v_dim, v_dim, True)
     return _gated(build, mixer, x, out, gate_source)
 
 
 def _keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
-    k = _projected(build, width, mixer.head_dim, mixer.qk_norm, True, x)
+    k = _projected(build, width, mixer.head_dim, mixer.qk_norm, build.rotary, x)
     return _rotate(build, k, width, mixer.head_dim, build.settings.quantized_k)
 
 
@@ -233,7 +254,7 @@ def _joined(build: Build, width: int, taps: int, state: Ref, x: Ref) -> Ref:
 
 def delta_net(build: Build, mixer: DeltaNet, x: Ref) -> Ref:
     keys, values, heads = mixer.key_width, mixer.value_width, mixer.v_heads
-    mixed, seqs = 2 * keys + values, build.settings.seqs
+    mixed, seqs, joint = 2 * keys + values, build.settings.seqs, "beta-alpha" in build.fused
     conv_state = _state_rows(build, (mixer.conv - 1) * mixed)
     qkv = build.tensor(mixed, x)
     joined = _joined(build, mixed, mixer.conv, conv_state, qkv)
@@ -244,15 +265,15 @@ def delta_net(build: Build, mixer: DeltaNet, x: Ref) -> Ref:
     for _ in range(2):
         side = build.tensor(keys, conv.as_view)
         side = build.tensor(keys, side, inplace=True)
-        if mixer.k_heads != heads:
+        if mixer.k_heads != heads and joint:
             side = build.tensor(heads * mixer.k_dim, side.as_view)
         normed.append(side)
-    small = build.tensor(2 * heads, x)
+    small = build.tensor(2 * heads if joint else heads, x)
     decay = build.tensor(heads, small.as_view)
     for _ in range(3):
         decay = build.tensor(heads, decay, inplace=True)
-    beta = build.tensor(heads, small.as_view)
-    beta = build.tensor(heads, beta, inplace=True)
+    beta = build.tensor(heads, small.as_view if joint else x)
+    beta = build.tensor(heads, beta, inplace=True) if joint else build.tensor(heads, beta.as_view)
     size = 4 * values * (build.settings.tokens + mixer.k_dim * seqs)
     out = build.bytes_tensor(size, normed[0].as_view, normed[1].as_view, conv.as_view, decay.as_view, beta, state.as_view)
     y = build.tensor(values, out.as_view)
@@ -260,7 +281,7 @@ def delta_net(build: Build, mixer: DeltaNet, x: Ref) -> Ref:
     gate = build.tensor(values, x)
     gate = build.tensor(values, gate.as_view)
     y = build.tensor(values, y, gate, inplace=True)
-    return build.tensor(build.hidden, y.as_view)
+    return build.tensor(build.hidden, y.as_view).as_view
 
 
 def kda(build: Build, mixer: Kda, x: Ref) -> Ref:
@@ -295,7 +316,7 @@ def kda(build: Build, mixer: Kda, x: Ref) -> Ref:
 
 def mamba(build: Build, mixer: Mamba, x: Ref) -> Ref:
     inner, state_width, seqs = mixer.inner, mixer.state_size * mixer.inner, build.settings.seqs
-    taps = _state_rows(build, (mixer.conv - 1) * inner)
+    taps = build.gathered((mixer.conv - 1) * inner)
     xz = build.tensor(2 * inner, x.as_view)
     joined = _joined(build, inner, mixer.conv, taps, xz)
     conv = build.tensor(inner, joined)
@@ -308,11 +329,12 @@ def mamba(build: Build, mixer: Mamba, x: Ref) -> Ref:
     scan = build.bytes_tensor(size, conv.as_view, step, low.as_view, build.inputs["states"])
     _rest_states(build, state_width)
     build.graph.until(scan.as_view)
+    build.expand()
     z = build.tensor(inner, xz.as_view)
     y = build.tensor(inner, conv, inplace=True)
     y = build.tensor(inner, scan.as_view, y, inplace=True)
     y = build.tensor(inner, z, y)
-    return build.tensor(build.hidden, y)
+    return build.tensor(build.hidden, y).as_view
 
 
 def mamba2(build: Build, mixer: Mamba2, x: Ref) -> Ref:
@@ -328,7 +350,7 @@ def _rest_states(build: Build, width: int) -> None:
 
 def _mamba2_scan(build: Build, mixer: Mamba2, x: Ref) -> tuple[Ref, Ref, Ref]:
     inner, width, seqs = mixer.inner, mixer.conv_width, build.settings.seqs
-    taps = _state_rows(build, (mixer.conv - 1) * width)
+    taps = build.gathered((mixer.conv - 1) * width)
     zx = build.tensor(inner + width + mixer.heads, x)
     joined = _joined(build, width, mixer.conv, taps, zx)
     conv = build.tensor(width, joined)
@@ -340,6 +362,7 @@ def _mamba2_scan(build: Build, mixer: Mamba2, x: Ref) -> tuple[Ref, Ref, Ref]:
     scan = build.bytes_tensor(size, conv.as_view, dt, build.inputs["states"])
     _rest_states(build, state_width)
     build.graph.until(scan.as_view)
+    build.expand()
     return scan, zx, conv
 
 
@@ -354,15 +377,16 @@ def _mamba2_out(build: Build, mixer: Mamba2, scan: Ref, zx: Ref, conv: Ref) -> R
     return build.tensor(build.hidden, y.as_view)
 
 
-def short_conv(build: Build, x: Ref) -> Ref:
+def short_conv(build: Build, mixer: ShortConv, x: Ref) -> Ref:
     hidden, seqs = build.hidden, build.settings.seqs
-    taps = _state_rows(build, 2 * hidden)
+    taps = build.gathered((mixer.kernel - 1) * hidden)
     parts = build.tensor(3 * hidden, x.as_view)
     gated = build.tensor(hidden, parts.as_view, parts.as_view)
-    joined = build.bytes_tensor(4 * hidden * (build.settings.tokens + 2 * seqs), taps.as_view, gated.as_view)
+    joined = build.bytes_tensor(4 * hidden * (build.settings.tokens + (mixer.kernel - 1) * seqs), taps.as_view, gated.as_view)
+    build.expand()
     conv = build.tensor(hidden, joined)
     y = build.tensor(hidden, parts.as_view, conv, inplace=True)
-    return build.tensor(hidden, y)
+    return build.tensor(hidden, y).as_view
 
 
 def lightning(build: Build, mixer: Lightning, x: Ref) -> Ref:

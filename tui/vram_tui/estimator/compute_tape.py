@@ -123,6 +123,14 @@ class Graph:
         self._inplace.append(inplace)
         return Ref(len(self._sizes) - 1)
 
+    def place(self) -> int:
+        """A place in the order that a later `fill` may use: llama.cpp expands some branches late."""
+        return self.add(_NOTHING).node
+
+    def fill(self, place: int, size: Size, reads: Iterable[Ref]) -> Ref:
+        self._sizes[place], self._reads[place] = size, tuple(reads)
+        return Ref(place)
+
     def keep(self, ref: Ref) -> None:
         """Never release this tensor."""
         self._kept.add(ref.node)
