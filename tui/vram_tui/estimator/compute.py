@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from vram_tui.estimator.blocks import Attention, Compressed, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
+from vram_tui.estimator.blocks import Attention, Compressed, LatentIndexer, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
 from vram_tui.estimator.compute_feed import feed
 from vram_tui.estimator.compute_mixers import Build, mix
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
@@ -28,9 +28,13 @@ def device_tape(model: Model, settings: ComputeSettings) -> Tape:
     )
     build.rows = settings.tokens
     x = _inputs(build, model, shape)
-    layers = list(_telling_layers(model))
-    for number, layer in enumerate(layers):
-        x = _layer(build, model, layer, x, last=number == len(layers) - 1)
+    last = model.layer_count - 1
+    for number, (layer, told) in enumerate(_telling_layers(model)):
+        if not told:
+            _skipped(build, layer)
+            continue
+        x = _layer(build, model, layer, x, last=number == last)
+        x = _layer_end(build, model, x, number)
     x = build.norm(x)
     graph.keep(x)
     logits = build.row_tensor(shape.vocab_size, x)
@@ -56,7 +60,7 @@ class _Shape:
         self.head_dims = {part.head_dim for part in attentions}
         self.value_dims = {part.value_dim for part in attentions}
         self.vocab_size = model.gguf.vocab_size or model.vocab_size
-        self.input_width = model.hidden_size * (1 + max((tower.deepstack for tower in model.towers), default=0))
+        self.input_width = model.hidden_size * (1 + model_levels(model))
 
 
 def _parts(mixer: Mixer | None) -> tuple[Mixer, ...]:
@@ -68,27 +72,45 @@ def _parts(mixer: Mixer | None) -> tuple[Mixer, ...]:
 def _inputs(build: Build, model: Model, shape: _Shape) -> Ref:
     """Tensors that wait on the device from the start, and the embeddings picked out of them."""
     settings, tokens = build.settings, build.settings.tokens
-    width = shape.input_width
-    mixed = build.tensor(width)
+    width, hidden = shape.input_width, build.hidden
+    for layer in model.layers():
+        if indexer := _sparse(layer):
+            build.leaves.append(build.tensor(min(indexer.top_k or 2048, settings.reach)))
+    deep = width != hidden
+    embedded = build.tensor(hidden) if deep else None
+    mixed = build.tensor(hidden if deep else width)
     selected = build.tensor(width)
     slots = build.bytes_tensor(8 * tokens)
     if shape.first_gathers:
         build.inputs["states"] = build.bytes_tensor(4 * settings.seqs)
-    embedded = build.tensor(width)
+    embedded = embedded or build.tensor(width)
     if shape.recurrent:
         if not shape.first_gathers:
             build.inputs["states"] = build.bytes_tensor(4 * settings.seqs)
         build.graph.keep(build.inputs["states"])
     if shape.rotary and shape.cached:
         build.graph.keep(build.bytes_tensor(4 * tokens))
+    if build.leaves:
+        build.graph.keep(build.bytes_tensor(4 * 128 * 128))
     for name in _caches(shape):
         _cache_inputs(build, shape, name)
+        if model.per_layer_input and "per_layer" not in build.inputs:
+            build.inputs["per_layer"] = build.tensor(model.per_layer_input.size * model.layer_count)
     build.inputs["rows"] = build.bytes_tensor(4 * settings.outputs)
     build.graph.keep(build.inputs["rows"])
+    if deep:
+        build.stacked = build.tensor(width, embedded)
+        padded = build.tensor(width, mixed)
+        copied = build.tensor(width, selected)
+        build.graph.keep(copied)
+        build.graph.until(padded, slots, copied)
+        build.expand()
+        return build.stacked.as_view
     copied = build.tensor(width, mixed)
     build.graph.keep(copied)
     build.graph.until(selected, slots, copied)
     build.expand()
+    build.inputs["embedded"] = embedded
     return embedded
 
 
@@ -109,20 +131,64 @@ def _cache_inputs(build: Build, shape: _Shape, name: str) -> None:
     build.graph.keep(build.bytes_tensor(8 * tokens))
     if not shape.latent:
         build.graph.keep(build.bytes_tensor(8 * tokens * (1 if settings.flash else shape.values_width)))
+    if build.leaves:
+        build.inputs["indexer_mask"] = build.graph.add(settings.mask(False))
     build.inputs[name] = build.graph.add(settings.mask(name == "window_mask"))
 
 
-def _telling_layers(model: Model) -> Iterator[Layer]:
-    """The stack without repetitions: a layer stays when the two before it and itself are a new triple, or at the end."""
+def _telling_layers(model: Model) -> Iterator[tuple[Layer, bool]]:
+    """Each layer, and whether it can tell something new: the two before it and itself are a new triple, or the end."""
     layers = list(model.layers())
     seen: set[tuple[Layer | None, ...]] = set()
     previous: tuple[Layer | None, Layer | None] = (None, None)
     for number, layer in enumerate(layers):
         triple = (*previous, layer)
-        if triple not in seen or number >= len(layers) - 2:
-            yield layer
+        yield layer, triple not in seen or number >= len(layers) - 2
         seen.add(triple)
         previous = (previous[1], layer)
+
+
+def _skipped(build: Build, layer: Layer) -> None:
+    if _sparse(layer):
+        build.graph.until(build.leaves.pop(0))
+
+
+def _sparse(layer: Layer) -> LatentIndexer | None:
+    return layer.mixer.indexer if isinstance(layer.mixer, Mla) else None
+
+
+def _layer_end(build: Build, model: Model, x: Ref, number: int) -> Ref:
+    """What follows the feed-forward: vision features of the first layers, per-layer inputs."""
+    if build.stacked and number < model_levels(model):
+        x = build.row_tensor(build.hidden, x, build.stacked.as_view, inplace=True)
+    if model.per_layer_input:
+        size, hidden = model.per_layer_input.size, build.hidden
+        gate = build.row_tensor(size, x)
+        gate = build.row_tensor(size, gate, inplace=True)
+        if not build.per_layer:
+            build.per_layer = _per_layer_inputs(build, size * model.layer_count)
+        gate = build.row_tensor(size, gate, build.per_layer.as_view, inplace=True)
+        y = build.norm(build.row_tensor(hidden, gate))
+        x = build.row_tensor(hidden, x, y, inplace=True)
+        if model.gguf.layer_scalars:
+            x = build.row_tensor(hidden, x, inplace=True)
+    return x
+
+
+def _per_layer_inputs(build: Build, width: int) -> Ref:
+    projected = build.tensor(width, build.inputs["embedded"])
+    projected = build.tensor(width, projected, inplace=True)
+    normed = build.tensor(width, projected.as_view)
+    normed = build.tensor(width, normed, inplace=True)
+    selected = build.tensor(width, build.inputs["per_layer"], inplace=True)
+    total = build.tensor(width, normed, selected.as_view, inplace=True)
+    total = build.tensor(width, total, inplace=True)
+    return build.tensor(width, total.as_view)
+
+
+def model_levels(model: Model) -> int:
+    """Layers that a vision tower feeds directly (deepstack)."""
+    return max((tower.deepstack for tower in model.towers), default=0)
 
 
 def _layer(build: Build, model: Model, layer: Layer, x: Ref, *, last: bool) -> Ref:

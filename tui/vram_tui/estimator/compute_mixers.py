@@ -7,6 +7,7 @@ from vram_tui.estimator.blocks import (
     Compressed,
     DeltaNet,
     Kda,
+    LatentIndexer,
     Lightning,
     Linear,
     Mamba,
@@ -40,6 +41,12 @@ class Build:
     residual_first: bool = False
     """Sums name the residual stream first, and so overwrite it rather than the branch."""
     inputs: dict[str, Ref] = field(default_factory=dict)
+    leaves: list[Ref] = field(default_factory=list)
+    """One constant per sparse layer, there from the start: what its selection is filled with."""
+    stacked: Ref | None = None
+    """Embeddings with the vision features of the first layers behind them."""
+    per_layer: Ref | None = None
+    """Per-layer inputs, once the first layer has computed them."""
     rows: int = 0
     """Rows that the feed-forward sees: the micro-batch, or the outputs in the last layer."""
     expanded: int = 0
@@ -167,10 +174,10 @@ def _rotate(build: Build, x: Ref, width: int, head_dim: int, quantized: bool) ->
 
 
 def _scores(
-    build: Build, q: Ref, heads: int, keys: tuple[int, int], values: tuple[int, int], window: bool, *, shared: bool = False
+    build: Build, q: Ref, heads: int, keys: tuple[int, int], values: tuple[int, int], window: bool, *, shared: bool = False, chosen: Ref | None = None
 ) -> Ref:
     """Scores and their product with V. `shared`: V is a view of K (latent caches), and one copy serves both."""
-    settings, mask = build.settings, build.inputs["window_mask" if window else "mask"]
+    settings, mask = build.settings, chosen or build.inputs["window_mask" if window else "mask"]
     width = heads * values[1]
     if settings.flash:
         rate = 0
@@ -210,6 +217,8 @@ def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
     heads, rank, rope, v_dim = mixer.heads, mixer.kv_rank, mixer.rope, mixer.v_dim
     q_width = heads * (mixer.nope + rope)
     source = x
+    if mixer.indexer:
+        _indexer_keys(build, mixer.indexer, x)
     if mixer.q_rank:
         source = build.token_norm(build.tensor(mixer.q_rank, x), mixer.q_rank)
     q = build.tensor(q_width, source)
@@ -222,10 +231,37 @@ def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
     k_rope = build.tensor(rope, compressed_kv.as_view)
     k = build.tensor(rank + rope, normed.as_view, k_rope)
     build.graph.until(k)
-    out = _scores(build, q, heads, (1, rank + rope), (1, rank), False, shared=True)
+    chosen = _chosen(build, mixer.indexer, x, source) if mixer.indexer else None
+    out = _scores(build, q, heads, (1, rank + rope), (1, rank), False, shared=True, chosen=chosen)
     expanded = build.tensor(heads * v_dim, out.as_view)
     expanded = build.tensor(heads * v_dim, expanded.as_view)
     return build.tensor(build.hidden, expanded.as_view)
+
+
+def _indexer_keys(build: Build, indexer: LatentIndexer, x: Ref) -> None:
+    dim = indexer.dim
+    k = build.tensor(dim, x)
+    k = build.tensor(dim, k)
+    k = build.tensor(dim, build.tensor(dim, k, inplace=True), inplace=True)
+    k = build.tensor(dim, k.as_view)
+    build.graph.until(build.tensor(dim, k))
+
+
+def _chosen(build: Build, indexer: LatentIndexer, x: Ref, source: Ref) -> Ref:
+    """The mask that lets only the best-scored cells through."""
+    settings, tokens = build.settings, build.settings.tokens
+    picked = min(indexer.top_k or 2048, settings.reach)
+    filled = build.tensor(picked, build.leaves.pop(0), inplace=True)
+    q = build.tensor(indexer.heads * indexer.dim, source)
+    q = build.tensor(indexer.heads * indexer.dim, q.as_view)
+    q = build.tensor(indexer.heads * indexer.dim, q)
+    weights = build.tensor(indexer.heads, x)
+    weights = build.tensor(indexer.heads, weights.as_view)
+    scores = build.graph.add(Size(0, 4 * tokens), (q.as_view, weights, build.inputs["indexer_mask"]))
+    best = build.tensor(picked, build.tensor(picked, scores))
+    mask = build.graph.add(settings.mask(False), (build.inputs["mask"],))
+    build.graph.until(filled, best, mask)
+    return build.graph.add(settings.mask(False), (mask.as_view, build.inputs["mask"]), inplace=True)
 
 
 def compressed(build: Build, mixer: Compressed, x: Ref) -> Ref:

@@ -26,6 +26,8 @@ class ComputeSettings:
     swa_full: bool = False
     devices: int = 1
     backend: str = "cuda"
+    reach: int = 1 << 30
+    """Cells, where a sparse selection could pick more of them than there are."""
 
     @property
     def quantized_k(self) -> bool:
