@@ -10,6 +10,7 @@ from typing import Any
 from textual import events
 from textual.app import App
 from textual.color import Color
+from textual.driver import Driver
 from textual.screen import Screen
 
 from vram_tui.app import themes
@@ -65,8 +66,9 @@ class VramApp(App[None], inherit_bindings=False):
         store: Store | None = None,
         answers: Answers | None = None,
         notices: Sequence[str] = (),
+        driver: type[Driver] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=driver)
         self.options = options or Options()
         self.settings = settings or Settings()
         self.store = store or Store(None)

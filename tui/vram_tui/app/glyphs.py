@@ -19,9 +19,9 @@ class Glyphs:
     left: str = "◂"
     right: str = "▸"
     none: str = "-"
-    fits: str = "✔"
-    tight: str = "~"
-    offload: str = "%"
+    fits: str = "▪"
+    tight: str = "▫"
+    offload: str = "◃"
     no: str = "✗"
     unicode: bool = True
 
@@ -39,6 +39,8 @@ ASCII = Glyphs(
     left="<",
     right=">",
     fits="y",
+    tight="~",
+    offload="%",
     no="x",
     unicode=False,
 )

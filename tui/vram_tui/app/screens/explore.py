@@ -22,6 +22,7 @@ from vram_tui.estimator.memory import Memory
 from vram_tui.quantities import format_parameters, format_tokens, unit_label
 from vram_tui.session import edits
 from vram_tui.session.listing import listing
+from vram_tui.session.specs import license_words
 from vram_tui.session.state import DEFAULT_GRID, SORTS, Session
 from vram_tui.text import safe
 
@@ -77,7 +78,6 @@ class Explore(HouseScreen):
         self._arrange(*self.app.size)
         self._filter(self.home.session.filter)
         self.set_focus(self.models, scroll_visible=False)
-        self._fill_all()
         self.call_after_refresh(self._rate_models)
 
     def on_screen_resume(self) -> None:
@@ -506,7 +506,7 @@ def _short_sheet(summary: Any, width: int, more: str) -> list[Line]:
     released = f"{summary.released:%b %Y}" if summary.released else ""
     name = Run(fitted(safe(summary.name, 80), width, more), "bold")
     first = [name]
-    for text in (safe(summary.vendor, 40), safe(summary.license, 30), released):
+    for text in (safe(summary.vendor, 40), safe(license_words(summary.license), 30), released):
         if text and width_of(first) + 2 + len(text) <= width:
             first += [Run("  "), Run(text, "dim")]
     figures = [(format_parameters(summary.parameters), "params")]

@@ -54,6 +54,8 @@ class Breakdown(LinePanel, can_focus=False):
         if cell.rule_bytes is not None:
             off = (cell.rule_bytes - total) * 100 / total if total else 0
             parts.append((f"rule of thumb {memory_words(cell.rule_bytes, session.units)}, {off:+.0f} %", "warn"))
+        if cell.beyond:
+            parts.append(("beyond the native context", "warn"))
         if cell.fit:
             room = cell.headroom_bytes or 0
             words = "to spare" if room >= 0 else "too much"
@@ -64,8 +66,6 @@ class Breakdown(LinePanel, can_focus=False):
             parts.append((tier.label, "dim"))
         else:
             parts.append((f"fits {tier.short}, up to {reach_words(memory.largest_ctx(limit))}", "dim"))
-        if cell.beyond:
-            parts.insert(0, ("beyond the native context", "warn"))
         for text, style in parts:
             if width_of(runs) + 2 + len(text) <= width:
                 runs += [Run("  "), Run(text, style)]

@@ -97,21 +97,17 @@ class Chips(LinePanel):
     def _line(self, width: int) -> Line:
         chips = self._chips()
         here = chips[min(self.cursor, len(chips) - 1)].id if self.has_focus else ""
-        labels = True
         kept = list(chips)
-        while self._width(kept, labels) > width:
+        while self._width(kept) > width:
             spare = [chip for chip in kept if chip.id != here]
-            if labels and width < 100:
-                labels = False
-            elif len(kept) > 2 and spare:
-                kept.remove(max(spare, key=lambda chip: chip.rank))
-            else:
+            if len(kept) <= 2 or not spare:
                 break
+            kept.remove(max(spare, key=lambda chip: chip.rank))
         runs: list[Run] = [Run(" vram-tui ", "brand")]
         self._spans = []
         for chip in kept:
             text = fitted(chip.value, 28, self.glyphs.more)
-            label = chip.label if labels or chip.id in ("kv", "seqs") else ""
+            label = chip.label
             if chip.id == "target":
                 tail = len(label) + (1 if label else 0) + len(text) + 1
                 runs.append(Run(" " * max(width - width_of(runs) - tail, 2)))
@@ -125,11 +121,10 @@ class Chips(LinePanel):
             self._spans.append((start, start + len(text), chip.id))
         return tuple(runs)
 
-    def _width(self, chips: list[Chip], labels: bool) -> int:
+    def _width(self, chips: list[Chip]) -> int:
         total = 12
         for chip in chips:
-            label = chip.label if labels or chip.id in ("kv", "seqs") else ""
-            total += 2 + (len(label) + 1 if label else 0) + min(len(chip.value), 28)
+            total += 2 + (len(chip.label) + 1 if chip.label else 0) + min(len(chip.value), 28)
         return total
 
     def _move(self, step: int) -> None:

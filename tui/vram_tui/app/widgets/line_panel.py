@@ -66,17 +66,42 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def first_difference_end(old: Line, new: Line) -> int:
-    """The cell after the last one that differs between two lines (what lies right of it need not be sent)."""
-    old_cells, new_cells = width_of(old), width_of(new)
-    if old_cells != new_cells:
-        return max(old_cells, new_cells)
-    end = new_cells
-    for before, after in zip(reversed(old), reversed(new), strict=False):
-        if before != after:
-            break
-        end -= cell_len(after.text)
-    return end
+NEAR_CELLS = 8
+"""Differing cells this close to each other are sent as one stretch: moving the cursor costs about as much."""
+
+
+def differing_spans(old: Line, new: Line) -> list[tuple[int, int]]:
+    """Stretches (first cell, cell after the last) in which two lines differ."""
+    if old == new:
+        return []
+    before, after = _cells(old), _cells(new)
+    if before is None or after is None:
+        return [(0, max(width_of(old), width_of(new)))]
+    longest = max(len(before), len(after))
+    blank = (" ", "")
+    before += [blank] * (longest - len(before))
+    after += [blank] * (longest - len(after))
+    spans: list[tuple[int, int]] = []
+    start = end = -1
+    for index, (one, other) in enumerate(zip(before, after, strict=True)):
+        if one != other:
+            if start < 0:
+                start = index
+            elif index - end >= NEAR_CELLS:
+                spans.append((start, end))
+                start = index
+            end = index + 1
+    return [*spans, (start, end)] if start >= 0 else spans
+
+
+def _cells(line: Line) -> list[tuple[str, str]] | None:
+    """Sign and style of every cell; None where a sign is not one cell wide."""
+    cells: list[tuple[str, str]] = []
+    for text, style in line:
+        if not text.isascii() and cell_len(text) != len(text):
+            return None
+        cells += [(sign, style) for sign in text]
+    return cells
 
 
 class LinePanel(Widget, can_focus=True):
@@ -111,7 +136,7 @@ class LinePanel(Widget, can_focus=True):
             after = lines[y] if y < len(lines) else EMPTY
             if before != after:
                 self._strips.pop(y, None)
-                regions.append(Region(0, y, first_difference_end(before, after), 1))
+                regions += [Region(start, y, end - start, 1) for start, end in differing_spans(before, after)]
         if regions and self.is_mounted:
             self.refresh(*regions)
 

@@ -11,7 +11,7 @@ from vram_tui.session.answers import Cell
 from vram_tui.session.state import NATIVE, Row, Session
 from vram_tui.text import safe
 
-BITS_WIDTH = 7
+BITS_WIDTH = 6
 
 
 class RequirementsGrid(LinePanel):
@@ -24,28 +24,27 @@ class RequirementsGrid(LinePanel):
         self.cursor = Cursor(0, 0, 1, 1)
         self.top = 0
         self.first = 0
+        self.label_width, self.cell_width, self.shown_columns = 8, 9, 1
+        self._texts: list[list[str]] = []
+        self._headings: list[str] = []
         self.head: list[Line] = []
         self.tail: list[Line] = []
 
     # Geometry
 
-    @property
-    def label_width(self) -> int:
-        rows = house(self.app).session.grid.rows
-        return min(max((len(self._label(row)) for row in rows), default=6) + 1, 18 if self.size.width >= 60 else 11)
-
-    @property
-    def cell_width(self) -> int:
-        texts = [self._figure(cell) for row in self.cells for cell in row]
-        heads = [self._heading(index) for index in range(len(self._session.grid.contexts))]
-        widest = max([*(len(text) for text in texts), *(len(text) - 2 for text in heads), 5])
-        room = self.size.width - self.label_width - BITS_WIDTH - 3
-        spare = room // max(len(heads), 1) - widest
-        return widest + min(max(spare, 1), 5)
-
-    @property
-    def shown_columns(self) -> int:
-        return max((self.size.width - self.label_width - BITS_WIDTH - 1) // self.cell_width, 1)
+    def _measure(self) -> None:
+        """Texts of the cells and widths of the columns, once for a drawing."""
+        session, width = self._session, self.size.width
+        rows = session.grid.rows
+        self.label_width = min(max(len(self._label(row)) for row in rows) + 1, 18 if width >= 60 else 11)
+        self._texts = [[self._figure(cell) for cell in row] for row in self.cells]
+        self._headings = [self._heading(index) for index in range(len(session.grid.contexts))]
+        figures = (len(text) for row in self._texts for text in row)
+        widest = max(*figures, *(len(text) - 2 for text in self._headings), 5)
+        room = width - self.label_width - BITS_WIDTH
+        spare = (room - 3) // len(self._headings) - widest
+        self.cell_width = widest + min(max(spare, 1), 5)
+        self.shown_columns = max((room - 1) // self.cell_width, 1)
 
     @property
     def shown_rows(self) -> int:
@@ -119,6 +118,7 @@ class RequirementsGrid(LinePanel):
     def draw(self) -> None:
         if not self.is_attached or not self.size.height or not self.cells:
             return
+        self._measure()
         self._scroll()
         lines = [*self.head, self._heading_line()]
         rows = self._session.grid.rows
@@ -130,11 +130,14 @@ class RequirementsGrid(LinePanel):
 
     def _heading_line(self) -> Line:
         width, here = self.cell_width, self.cursor if self.has_focus else None
-        runs = [Run(padded("quant" if self.label_width < 14 else "quantization", self.label_width), "dim")]
-        runs.append(Run(padded("b/w", BITS_WIDTH - 2, right=True) + "  ", "dim"))
+        below = self.top + self.shown_rows < len(self._session.grid.rows)
+        more = (self.glyphs.up if self.top else "") + (self.glyphs.down if below else "")
+        title = "quant" if self.label_width < 14 or more else "quantization"
+        runs = [Run(padded(title, self.label_width - len(more)), "dim"), Run(more, "accent")]
+        runs.append(Run(padded("b/w", BITS_WIDTH - 1, right=True) + " ", "dim"))
         shown = range(self.first, min(self.first + self.shown_columns, len(self._session.grid.contexts)))
         for index in shown:
-            text = padded(self._heading(index)[:width], width - 2, right=True)
+            text = padded(self._headings[index][:width], width - 2, right=True)
             text = padded(text[:width], width)
             on = here is not None and here.row == HEADING and here.column == index
             native = self.cells[0][index].beyond
@@ -151,7 +154,7 @@ class RequirementsGrid(LinePanel):
         row = self._session.grid.rows[index]
         here = self.cursor if self.has_focus and self.cursor.row == index else None
         label = padded(fitted(self._label(row), self.label_width - 1, self.glyphs.more), self.label_width)
-        bits = padded(self.bits[index], BITS_WIDTH - 2, right=True) + "  "
+        bits = padded(self.bits[index], BITS_WIDTH - 1, right=True) + " "
         overridden = row.bits is not None
         selected = index == self._session.row
         runs = [
@@ -160,7 +163,7 @@ class RequirementsGrid(LinePanel):
         ]
         for column in range(self.first, min(self.first + self.shown_columns, len(self.cells[index]))):
             cell = self.cells[index][column]
-            text = padded(self._figure(cell), self.cell_width - 1, right=True) + " "
+            text = padded(self._texts[index][column], self.cell_width - 1, right=True) + " "
             at = (self._session.row, self._session.column) == (index, column)
             runs.append(Run(text, self._cell_style(cell, at)))
         return tuple(runs)
