@@ -50,6 +50,12 @@ class LogCase:
     tokens: float
     measured_pool: int | None = None
     pool: int | None = None
+    card_bytes: int | None = None
+
+    @property
+    def pool_error(self) -> float:
+        """Our pool over the printed one, less one; 0 where the log does not say enough to predict it."""
+        return self.pool / self.measured_pool - 1 if self.pool is not None and self.measured_pool else 0.0
 
     @property
     def per_token_error(self) -> float:
@@ -126,7 +132,8 @@ class Logs:
         if machine is None:
             return case
         quant = FORMATS.get(str(row.get("quant", "None")), "BF16")
-        return replace(case, pool=pool(subject, quant, ctx, replace(scenario, machine=machine), self._facts).bytes)
+        made = pool(subject, quant, ctx, replace(scenario, machine=machine), self._facts)
+        return replace(case, pool=made.bytes, card_bytes=machine.devices[0].memory_bytes)
 
     def _paging(self, subject: Subject, scenario: Scenario, row: Mapping[str, Any]) -> Paging:
         """The paging; the printed padding of the states' pages tells the speculative tokens of the server."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from vram_tui.estimator.blocks import KEPT_F32, Attention, Experts, Mixer, Parallel, Tensor
@@ -103,6 +104,7 @@ class RankWeights:
         return max(self.stage_bytes)
 
 
+@lru_cache(maxsize=512)
 def rank_weights(model: Model, rule: Rule, plan: Plan, *, mtp: bool = False) -> RankWeights:
     """Bytes of the weights on a rank of each stage: embedding on the first, head and MTP layers on the last."""
     layers = tuple(model.layers())

@@ -54,7 +54,7 @@ def decode(
 
     bandwidth = device.bandwidth_gbs * 1e9
     ranks = plan.tp * plan.dp
-    local = batch / plan.dp
+    local = max(1.0, batch / plan.dp)
     weights = traffic.always_bytes / plan.tp
     for group in traffic.experts:
         weights += group.bytes / ranks * group.distinct(max(1.0, batch ** min(constant("evenness"), 1.0)))

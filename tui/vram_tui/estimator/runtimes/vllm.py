@@ -122,7 +122,7 @@ class Vllm:
         elements = activation_elements(layers, setting.model.hidden_size, plan)
         factor, sampler = get("activation_factor"), get("sampler_bytes")
         body = round(factor.value * tokens * elements * 2)
-        seqs = min(self.max_seqs(setting), max(setting.requests, 256))
+        seqs = self.max_seqs(setting)
         logits = round(sampler.value * seqs * setting.model.vocab_size)
         peak = Cost(
             "activations",
