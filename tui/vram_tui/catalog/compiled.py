@@ -21,16 +21,28 @@ from vram_tui.catalog.summaries import Summary, from_row, summarize, to_row
 if TYPE_CHECKING:
     from vram_tui.estimator.facts import Facts
     from vram_tui.estimator.profile import Profile
+    from vram_tui.estimator.traffic import Shape
 
-MAGIC = b"vram-tui catalogue 1\n"
+MAGIC = b"vram-tui catalogue 2\n"
 NAME = "compiled.bin"
 _PREFIX = struct.Struct("<II")
-_WEIGHTS = struct.Struct("<4Q")
+_WEIGHTS = struct.Struct("<6Q")
 _REFUSED = (1 << 64) - 1
 
 
 class CompiledError(ValueError):
     """A compiled catalogue that cannot be used: damaged, or written by another version."""
+
+
+class Row(NamedTuple):
+    """Bytes of a model in a format: as Weights has them, and as Read has them."""
+
+    file_bytes: int
+    loaded_bytes: int
+    device_bytes: int
+    host_bytes: int
+    always_bytes: int
+    expert_bytes: int
 
 
 class Compiled:
@@ -69,14 +81,19 @@ class Compiled:
 
         return Profile.from_plain(self._read(self._header["bodies"][self._numbers[known]])[1])
 
-    def weights(self, known: str, quant: str, imatrix: bool) -> tuple[int, int, int, int] | None:
-        """File, loaded, device and host bytes; None where the table has none: fold the blocks instead."""
+    def shape(self, known: str) -> "Shape":
+        from vram_tui.estimator.traffic import Shape
+
+        return Shape.from_plain(self._read(self._header["bodies"][self._numbers[known]])[2])
+
+    def weights(self, known: str, quant: str, imatrix: bool) -> "Row | None":
+        """Bytes in a format; None where the table has none: fold the blocks instead."""
         column = self._formats.get(quant)
         table = None if column is None else self._table(self._numbers[known])
         if table is None or column is None:
             return None
         found = _WEIGHTS.unpack_from(table, _WEIGHTS.size * (2 * column + imatrix))
-        return None if found[0] == _REFUSED else found
+        return None if found[0] == _REFUSED else Row(*found)
 
     def kept_weights(self, known: str, text: int) -> bytes | None:
         """The whole table of a model whose file has this checksum."""
@@ -138,6 +155,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
     from vram_tui.catalog.facts_plain import to_plain
     from vram_tui.catalog.hardware_files import load_hardware
     from vram_tui.estimator.profile import profile
+    from vram_tui.estimator.traffic import shape
 
     facts = load_facts(root)
     formats = list(facts.formats)
@@ -149,7 +167,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
         entry = read_entry(source.id, source.data)
         folded = profile(entry.model)
         rows.append(to_row(summarize(entry, folded)))
-        bodies.append(_append(blob, _dump([source.data, folded.to_plain()])))
+        bodies.append(_append(blob, _dump([source.data, folded.to_plain(), shape(entry.model).to_plain()])))
         table = kept.kept_weights(source.id, source.text) if kept else None
         if table is None and weigh_all:
             table = _table(entry.model, formats, facts)
@@ -190,6 +208,7 @@ def _append(blob: bytearray, data: bytes) -> tuple[int, int, int]:
 
 
 def _table(model: Any, formats: list[str], facts: "Facts") -> bytes:
+    from vram_tui.estimator.traffic import read_bytes
     from vram_tui.estimator.weights import weigh
 
     table = bytearray()
@@ -197,9 +216,10 @@ def _table(model: Any, formats: list[str], facts: "Facts") -> bytes:
         for imatrix in (False, True):
             try:
                 found = weigh(model, quant, facts, imatrix=imatrix, mtp=False)
-                row = (found.file_bytes, found.loaded_bytes, found.device_bytes, found.host_bytes)
+                read = read_bytes(model, quant, facts, imatrix=imatrix)
+                row = (found.file_bytes, found.loaded_bytes, found.device_bytes, found.host_bytes, *read)
             except (ValueError, KeyError):
-                row = (_REFUSED,) * 4
+                row = (_REFUSED,) * 6
             table += _WEIGHTS.pack(*row)
     return bytes(table)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from vram_tui.estimator.model import Model
     from vram_tui.estimator.profile import Profile
     from vram_tui.estimator.subject import Subject
+    from vram_tui.estimator.traffic import Shape
 
 
 Read = TypeVar("Read")
@@ -173,11 +174,17 @@ class Catalog:
 
             return profile(model())
 
+        def fold_shape() -> Shape:
+            from vram_tui.estimator.traffic import shape
+
+            return shape(model())
+
         return CompiledSubject(
             known,
             self.facts,
             lambda: self._read(lambda compiled: compiled.profile(known), fold),
             model,
+            lambda: self._read(lambda compiled: compiled.shape(known), fold_shape),
             lambda quant, imatrix: self._read(lambda compiled: compiled.weights(known, quant, imatrix), _nothing),
         )
 

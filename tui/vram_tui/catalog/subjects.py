@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from vram_tui.catalog.entries import Entry, Published
 from vram_tui.estimator.blocks import Attention
@@ -12,8 +13,9 @@ from vram_tui.estimator.model import Layer, Model, Stack
 from vram_tui.estimator.profile import Profile, profile
 from vram_tui.estimator.subject import FoldedSubject
 
-Row = tuple[int, int, int, int]
-
+if TYPE_CHECKING:
+    from vram_tui.catalog.compiled import Row
+    from vram_tui.estimator.traffic import Shape, Traffic
 
 class CompiledSubject:
     """A subject whose profile and weights are read from the compiled catalogue; blocks only where those lack one."""
@@ -24,11 +26,13 @@ class CompiledSubject:
         facts: Facts,
         read_profile: Callable[[], Profile],
         read_model: Callable[[], Model],
-        read_weights: Callable[[str, bool], Row | None],
+        read_shape: "Callable[[], Shape]",
+        read_weights: "Callable[[str, bool], Row | None]",
     ) -> None:
         self.id = id
         self._facts = facts
         self._read_profile, self._read_model, self._read_weights = read_profile, read_model, read_weights
+        self._read_shape = read_shape
 
     @cached_property
     def profile(self) -> Profile:
@@ -46,7 +50,19 @@ class CompiledSubject:
         row = None if mtp else self._read_weights(quant, imatrix)
         if row is None:
             return self._folded.weights(quant, imatrix, mtp)
-        return Weights(*row, self.profile.parameters)
+        return Weights(*row[:4], self.profile.parameters)
+
+    @cached_property
+    def _shape(self) -> "Shape":
+        return self._read_shape()
+
+    def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
+        row = self._read_weights(quant, imatrix)
+        if row is None:
+            return self._folded.traffic(quant, imatrix)
+        from vram_tui.estimator.traffic import Read, traffic_of
+
+        return traffic_of(self._shape, Read(row.always_bytes, row.expert_bytes))
 
 
 class PublishedSubject:
@@ -75,6 +91,15 @@ class PublishedSubject:
         count = self.profile.parameters
         size = round(count * bits / 8)
         return Weights(size, size, size, 0, count)
+
+    def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
+        """The active parameters at the same bits: whatever the page's layers are, a step reads those."""
+        from vram_tui.estimator.traffic import Read, shape, traffic_of
+
+        found = self.profile
+        read = self.weights(quant, imatrix).device_bytes * found.active_parameters // max(found.parameters, 1)
+        flat = shape(self.model)._replace(dense_parameters=found.active_parameters, experts=(), expert_layers=0.0)
+        return traffic_of(flat, Read(read, 0))
 
 
 def _nominal(found: Format) -> float:

@@ -11,7 +11,7 @@ from vram_tui.estimator.server_weights import SIXTEEN_BITS
 from vram_tui.estimator.sharding import Plan
 from vram_tui.estimator.speed_constants import Rate, engine_of
 from vram_tui.estimator.subject import Subject
-from vram_tui.estimator.traffic import Traffic, traffic
+from vram_tui.estimator.traffic import Traffic
 
 SERVERS = frozenset(("vllm", "sglang", "tensorrt-llm"))
 PROMPT_TOKENS = 2048
@@ -63,7 +63,7 @@ def speed(
     machine = scenario.machine
     if machine is None or not machine.devices or any(not device.bandwidth_gbs for device in machine.devices):
         return None
-    work = traffic(subject.model, quant, facts, imatrix=scenario.imatrix)
+    work = subject.traffic(quant, scenario.imatrix)
     prompt = min(prompt_tokens, max(ctx, 1))
     if scenario.runtime in SERVERS:
         return _served(work, quant, ctx, scenario, facts, plan or Plan(len(machine.devices)), prompt)

@@ -1,13 +1,16 @@
 """What `compile` needs of a model: its profile and its weights per format, folded here or read precomputed."""
 
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.profile import Profile, profile
 from vram_tui.estimator.weights import weigh
+
+if TYPE_CHECKING:
+    from vram_tui.estimator.traffic import Traffic
 
 
 class Subject(Protocol):
@@ -26,6 +29,10 @@ class Subject(Protocol):
         """Bytes in a format. Raises KeyError for a format nobody knows, ValueError for one that cannot be."""
         ...
 
+    def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
+        """What a step reads and computes in a format. Raises what `weights` raises."""
+        ...
+
 
 class FoldedSubject:
     """A subject that folds the blocks when asked, and remembers the answers."""
@@ -35,6 +42,7 @@ class FoldedSubject:
         self.model = model
         self._facts = facts
         self._weigh = lru_cache(maxsize=256)(self._weigh_now)
+        self._traffic = lru_cache(maxsize=256)(self._traffic_now)
 
     @cached_property
     def profile(self) -> Profile:
@@ -45,3 +53,11 @@ class FoldedSubject:
 
     def _weigh_now(self, quant: str, imatrix: bool, mtp: bool) -> Weights:
         return weigh(self.model, quant, self._facts, imatrix=imatrix, mtp=mtp)
+
+    def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
+        return self._traffic(quant, imatrix)
+
+    def _traffic_now(self, quant: str, imatrix: bool) -> "Traffic":
+        from vram_tui.estimator.traffic import traffic
+
+        return traffic(self.model, quant, self._facts, imatrix=imatrix)

@@ -1,8 +1,9 @@
 """What one step of generation reads and computes: bytes of weights, cache and state, and floating-point work."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mla, ShortConv, Tensor
 from vram_tui.estimator.facts import Facts
@@ -60,8 +61,6 @@ class Traffic:
     active_parameters: float
     attention_flops: tuple[tuple[int, int], ...]
     hidden: int
-    head_bytes: int = 0
-    parameters: int = field(default=0)
 
     def weight_bytes(self, batch: float = 1.0, evenness: float = 1.0) -> float:
         """Bytes of weights that a step of `batch` tokens reads.
@@ -105,73 +104,88 @@ def _sized(model: Model, quant: str, facts: Facts, imatrix: bool) -> Iterator[tu
         yield tensor, trunk, rule.tensor_bytes(tensor)
 
 
-def traffic(model: Model, quant: str, facts: Facts, *, imatrix: bool = True) -> Traffic:
-    """Fold a model into its traffic. Raises what weighing the format raises."""
-    always = expert_bytes = expert_parameters = head = parameters = 0
-    dense_parameters = 0.0
-    for tensor, count, size in _sized(model, quant, facts, imatrix):
-        if not count:
-            continue
-        parameters += tensor.elements * count
-        if "_exps" in tensor.role:
-            expert_bytes += size * count
-            expert_parameters += tensor.elements * count
-            continue
-        if tensor.cls == "emb":
-            if tensor.role != "embedding" or not model.tied_embeddings:
-                continue
-            head += size
-        elif tensor.cls == "out":
-            head += size
-        always += size * count
-        dense_parameters += tensor.elements * count
-    experts = _experts(model, expert_bytes, expert_parameters)
-    active = dense_parameters + sum(group.parameters * group.active / group.count for group in experts)
-    shape = _shape(model)
-    return Traffic(
-        layers=shape.layers,
-        expert_layers=shape.expert_layers,
-        always_bytes=always,
-        experts=experts,
-        caches=shape.caches,
-        state_bytes=shape.state_bytes,
-        active_parameters=active,
-        attention_flops=shape.attention_flops,
-        hidden=model.hidden_size,
-        head_bytes=head,
-        parameters=parameters,
-    )
+class Shape(NamedTuple):
+    """What does not depend on the format: layers that kernels run, caches a token reads, states, arithmetic.
 
+    `experts` are rows of (layers, experts, experts per token, weights of all their experts).
+    """
 
-def _experts(model: Model, total_bytes: int, total_parameters: int) -> tuple[ExpertTraffic, ...]:
-    """Split the expert bytes over the kinds of expert layers by their number of weights."""
-    kinds: dict[tuple[float, float], list[int]] = {}
-    for layer, times in model.distinct_layers().items():
-        half = layer.feed_forward
-        if isinstance(half, Experts):
-            size = half.count * half.size * (half.latent or model.hidden_size) * (3 if half.gated else 2)
-            entry = kinds.setdefault((float(half.count), half.mean_active), [0, 0])
-            entry[0] += times
-            entry[1] += size * times
-    weight = sum(size for _, size in kinds.values()) or 1
-    return tuple(
-        ExpertTraffic(layers, count, active, total_bytes * size // weight, total_parameters * size // weight)
-        for (count, active), (layers, size) in kinds.items()
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
     layers: float
     expert_layers: float
-    caches: tuple[CacheTraffic, ...]
+    hidden: int
+    dense_parameters: int
+    experts: tuple[tuple[int, float, float, int], ...]
+    caches: tuple[tuple[int, int, int, int], ...]
+    """Fields of CacheTraffic."""
     state_bytes: int
     attention_flops: tuple[tuple[int, int], ...]
 
+    def to_plain(self) -> list[Any]:
+        """Lists and numbers only, for the compiled catalogue."""
+        return list(self)
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> "Shape":
+        """The shape that `to_plain` wrote."""
+        values: dict[str, Any] = dict(zip(cls._fields, plain, strict=True))
+        for name in ("experts", "caches", "attention_flops"):
+            values[name] = tuple(map(tuple, values[name]))
+        return cls(**values)
+
+
+class Read(NamedTuple):
+    """Bytes of the weights in a format, as a step reads them: always, and those of all routed experts together."""
+
+    always_bytes: int
+    expert_bytes: int
+
+
+def traffic(model: Model, quant: str, facts: Facts, *, imatrix: bool = True) -> Traffic:
+    """Fold a model into its traffic. Raises what weighing the format raises."""
+    return traffic_of(shape(model), read_bytes(model, quant, facts, imatrix=imatrix))
+
+
+def read_bytes(model: Model, quant: str, facts: Facts, *, imatrix: bool = True) -> Read:
+    """What a step reads of the weights in a format. Raises what weighing the format raises."""
+    always = experts = 0
+    for tensor, count, size in _sized(model, quant, facts, imatrix):
+        if "_exps" in tensor.role:
+            experts += size * count
+        elif _multiplied(tensor, model):
+            always += size * count
+    return Read(always, experts)
+
+
+def _multiplied(tensor: Tensor, model: Model) -> bool:
+    """Whether every token multiplies with it: tables are only looked up, unless the embedding is the head too."""
+    if tensor.role == "lookup_table":
+        return False
+    return tensor.cls != "emb" or (tensor.role == "embedding" and model.tied_embeddings)
+
+
+def traffic_of(found: Shape, read: Read) -> Traffic:
+    """The traffic of a shape in a format; expert bytes go to the kinds of expert layers by their weights."""
+    weight = sum(row[3] for row in found.experts) or 1
+    return Traffic(
+        layers=found.layers,
+        expert_layers=found.expert_layers,
+        always_bytes=read.always_bytes,
+        experts=tuple(
+            ExpertTraffic(layers, count, active, read.expert_bytes * parameters // weight, parameters)
+            for layers, count, active, parameters in found.experts
+        ),
+        caches=tuple(CacheTraffic(*row) for row in found.caches),
+        state_bytes=found.state_bytes,
+        active_parameters=found.dense_parameters
+        + sum(parameters * active / count for _, count, active, parameters in found.experts),
+        attention_flops=found.attention_flops,
+        hidden=found.hidden,
+    )
+
 
 @lru_cache(maxsize=256)
-def _shape(model: Model) -> _Shape:
-    """What does not depend on the format: caches that a token reads, states, attention work, kernels' layers."""
+def shape(model: Model) -> Shape:
+    """Fold a model into what does not depend on its format."""
     layers = expert_layers = 0.0
     states = 0
     caches: dict[tuple[int, int, int], int] = {}
@@ -190,12 +204,38 @@ def _shape(model: Model) -> _Shape:
                 caches[key] = caches.get(key, 0) + elements * times
             reach, work = _attention_work(part)
             flops[reach] = flops.get(reach, 0) + work * times
-    return _Shape(
+    dense = 0
+    experts = 0
+    for tensor, trunk, _ in parameter_tensors(model):
+        if "_exps" in tensor.role:
+            experts += tensor.elements * trunk
+        elif _multiplied(tensor, model):
+            dense += tensor.elements * trunk
+    return Shape(
         layers,
         expert_layers,
-        tuple(CacheTraffic(elements, reach, ratio, heads) for (reach, ratio, heads), elements in caches.items()),
+        model.hidden_size,
+        dense,
+        _experts(model, experts),
+        tuple((elements, reach, ratio, heads) for (reach, ratio, heads), elements in caches.items()),
         states,
         tuple((work, reach) for reach, work in flops.items() if work),
+    )
+
+
+def _experts(model: Model, parameters: int) -> tuple[tuple[int, float, float, int], ...]:
+    """Split the expert weights over the kinds of expert layers."""
+    kinds: dict[tuple[float, float], list[int]] = {}
+    for layer, times in model.distinct_layers().items():
+        half = layer.feed_forward
+        if isinstance(half, Experts):
+            size = half.count * half.size * (half.latent or model.hidden_size) * (3 if half.gated else 2)
+            entry = kinds.setdefault((float(half.count), half.mean_active), [0, 0])
+            entry[0] += times
+            entry[1] += size * times
+    weight = sum(size for _, size in kinds.values()) or 1
+    return tuple(
+        (layers, count, active, parameters * size // weight) for (count, active), (layers, size) in kinds.items()
     )
 
 
