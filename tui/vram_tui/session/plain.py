@@ -43,6 +43,7 @@ def to_plain(session: Session) -> dict[str, Any]:
     found |= {name: getattr(session, name) for name in TEXT_FIELDS}
     found |= {name: getattr(session, name) for name in NUMBER_FIELDS}
     found["marks"] = list(session.marks)
+    found["columns"] = list(session.columns)
     found["scenario"] = scenario
     found["grid"] = _plain_grid(session.grid)
     found["grids"] = {saved.name: _plain_grid(saved.value) for saved in session.grids}
@@ -83,6 +84,7 @@ def from_plain(plain: Mapping[str, Any]) -> tuple[Session, tuple[str, ...]]:
         bad.append("sort")
         del values["sort"]
     values["marks"] = tuple(_strings(plain, "marks", bad))
+    values["columns"] = tuple(_strings(plain, "columns", bad))
     values["scenario"] = _scenario(plain.get("scenario", {}), bad)
     if "grid" in plain and (grid := _grid(plain["grid"], "grid", bad)):
         values["grid"] = grid

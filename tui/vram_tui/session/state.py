@@ -70,6 +70,8 @@ class Session:
     marks: tuple[str, ...] = ()
     grids: tuple[Named[Grid], ...] = ()
     comparisons: tuple[Named[tuple[str, ...]], ...] = ()
+    columns: tuple[str, ...] = ()
+    """What is compared, as `comparing.Column` writes it; the marks are the models among them."""
     model: str = ""
     row: int = 3
     column: int = 2

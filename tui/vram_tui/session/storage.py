@@ -80,7 +80,7 @@ def merged(base: Session, mine: Session, theirs: Session) -> Session:
     values: dict[str, Any] = {}
     for field in fields(Session):
         before, own, other = (getattr(side, field.name) for side in (base, mine, theirs))
-        if field.name == "marks":
+        if field.name in ("marks", "columns"):
             values[field.name] = _merged_names(before, own, other)
         elif field.name in ("grids", "comparisons"):
             values[field.name] = _merged_named(before, own, other)
