@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from vram_tui.catalog.notation import NotationError, read_model
+from vram_tui.catalog.notation import NotationError, read_files, read_model
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.stored import StoredFile
 
 UNKNOWN = "unknown"
 
@@ -92,6 +93,8 @@ class Entry:
     partial_fields: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     published: Published | None = None
+    files: tuple[StoredFile, ...] = ()
+    """Files of the model whose tensors were read: exact in their own formats."""
     origin: str = "shipped"
 
     @property
@@ -140,6 +143,7 @@ def read_entry(entry_id: str, data: Mapping[str, Any], origin: str = "shipped") 
             partial_fields=tuple(data.get("partial_fields", ())),
             notes=tuple(data.get("notes", ())),
             published=read_published(data["published"]) if "published" in data else None,
+            files=read_files(data),
             origin=origin,
         )
     except (TypeError, AttributeError) as error:

@@ -164,6 +164,10 @@ class Catalog:
                 raise ValueError(f"{known} has no published profile beside the verified one")
             return PublishedSubject(entry, entry.published, self.facts)
         if known in self._whole or self._compiled is None:
+            if entry_files := self._entry(known).files:
+                from vram_tui.estimator.stored import StoredSubject
+
+                return StoredSubject(known, self._entry(known).model, self.facts, entry_files)
             return FoldedSubject(known, self._entry(known).model, self.facts)
 
         def model() -> Model:

@@ -36,6 +36,7 @@ from vram_tui.estimator.model import (
     Stack,
     Tower,
 )
+from vram_tui.estimator.stored import StoredFile
 
 MIXERS: Mapping[str, type[Any]] = {
     block.kind: block
@@ -74,6 +75,10 @@ MODEL_FIELDS = (
 """Fields of Model that stand in `[architecture]`, in the order in which they are written."""
 
 
+MAX_LAYERS = 1 << 16
+_AGAIN = "import the file again"
+
+
 class NotationError(ValueError):
     """Blocks that cannot be read. `field` is the dotted path of what is wrong, `mend` what to write instead."""
 
@@ -107,6 +112,28 @@ def read_model(data: Mapping[str, Any]) -> Model:
         },
         "architecture",
     )
+    return found
+
+
+def read_files(data: Mapping[str, Any]) -> tuple[StoredFile, ...]:
+    """The `[[files]]` of an entry. Raises NotationError where one does not add up."""
+    return tuple(_file(table, f"files.{index}") for index, table in enumerate(_tables(data, "files")))
+
+
+def _file(table: Mapping[str, Any], where: str) -> StoredFile:
+    runs = table.get("layers", [])
+    if not isinstance(runs, list) or not all(isinstance(run, list) and len(run) == 3 for run in runs):
+        raise NotationError(f"{where}.layers", "should be runs of [layers, dense bytes, expert bytes]", _AGAIN)
+    counts = [(key, value) for key, value in table.items() if key.endswith("_bytes")]
+    for key, value in (*counts, *(("layers", one) for run in runs for one in run)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise NotationError(f"{where}.{key}", "should be a whole number of bytes", _AGAIN)
+    found = cast(StoredFile, _build(StoredFile, {**table, "layers": list(map(tuple, runs))}, where))
+    if sum(count for count, _, _ in runs) > MAX_LAYERS:
+        raise NotationError(f"{where}.layers", f"are more than {MAX_LAYERS}", _AGAIN)
+    spread = found.head_bytes + sum(count * (dense + experts) for count, dense, experts in runs)
+    if runs and spread != found.device_bytes:
+        raise NotationError(f"{where}.device_bytes", "is not the sum of head_bytes and layers", _AGAIN)
     return found
 
 

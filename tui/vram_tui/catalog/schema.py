@@ -267,6 +267,35 @@ class PublishedTable(Strict):
     figures: list[FigureRow] = []
 
 
+class FileRow(Strict):
+    """A file of the model whose tensors were read: exact in its own format. An import writes this."""
+
+    quant: Text
+    """Format of the file: an id of the catalogue, or a name of its own that starts with "file:"."""
+    like: Text
+    """The known format that it is closest to: the engines that load that one load the file."""
+    kind: Literal["gguf", "safetensors"]
+    """Form of the file."""
+    tensor_bytes: Whole
+    """All tensors, without the header and without padding."""
+    loaded_bytes: Whole
+    """Tensors that an engine loads: without multi-token-prediction layers."""
+    device_bytes: Whole
+    """What one accelerator holds when everything is offloaded."""
+    host_bytes: Whole = 0
+    """Embedding tables that stay in RAM."""
+    mtp_device_bytes: Whole = 0
+    """What multi-token-prediction layers add where they are loaded."""
+    head_bytes: Whole = 0
+    """What belongs to no layer, on the device."""
+    layers: list[Annotated[list[Whole], Field(min_length=3, max_length=3)]] = []
+    """Runs of layers as [how many, dense bytes, expert bytes]; with head_bytes they are device_bytes."""
+    types: str = ""
+    """Shares of the tensor types."""
+    path: str = ""
+    """Where the file was read."""
+
+
 class ModelFile(Strict):
     """A model of the catalogue. Its id is the path of the file: `models/<vendor>/<model>.toml`."""
 
@@ -310,6 +339,8 @@ class ModelFile(Strict):
     """Vision and audio encoders: a count each, never in the language model's file."""
     gguf: _record(Gguf) | None = None  # type: ignore[valid-type]
     """What llama.cpp's converter changes."""
+    files: list[FileRow] = []
+    """Files whose tensors were read."""
     published: PublishedTable | None = None
 
 

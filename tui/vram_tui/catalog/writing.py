@@ -20,6 +20,7 @@ from vram_tui.estimator.blocks import (
     Plain,
 )
 from vram_tui.estimator.model import Layer, Model
+from vram_tui.estimator.stored import StoredFile
 
 SCHEMA_LINE = "#:schema ../../schema/model.schema.json"
 WIDTH = 110
@@ -46,6 +47,7 @@ def entry_text(entry: Entry) -> str:
         *_mtp(entry.model, parts),
         *(_section("towers", _changed(tower, keep=("kind", "parameters")), many=True) for tower in entry.model.towers),
         _section("gguf", _changed(entry.model.gguf)),
+        *(_section("files", _file(file), many=True) for file in entry.files),
         *(_published(entry.published) if entry.published else ()),
     ]
     return "\n".join((SCHEMA_LINE, "\n\n".join(block for block in blocks if block))) + "\n"
@@ -241,6 +243,10 @@ def _mtp(model: Model, parts: Parts) -> Iterator[str]:
         rest = {key: value for key, value in _changed(model.mtp).items() if key != "layers"}
         lines = [f"layers = {_value([parts.layer(layer) for layer in model.mtp.layers])}"]
         yield "\n".join(("[mtp]", *lines, *(f"{key} = {_value(value)}" for key, value in rest.items())))
+
+
+def _file(file: StoredFile) -> dict[str, Any]:
+    return {key: [list(run) for run in value] if key == "layers" else value for key, value in _changed(file).items()}
 
 
 def _published(published: Published) -> Iterator[str]:

@@ -9,6 +9,7 @@ from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.runtimes.llamacpp import compile_llamacpp
 from vram_tui.estimator.scenario import Scenario
+from vram_tui.estimator.stored import format_of
 from vram_tui.estimator.subject import Subject
 
 METHODS = ("exact", rule_of_thumb.METHOD)
@@ -39,16 +40,16 @@ def compile(subject: Subject, quant: str, scenario: Scenario, facts: Facts) -> M
     known = facts.runtimes.get(engine)
     if known is not None and known.engine:
         engine = known.engine
-    _check_format(quant, scenario.runtime, facts)
+    _check_format(subject, quant, scenario.runtime, facts)
     if engine == "llama.cpp":
         return compile_llamacpp(subject, quant, scenario, facts)
     return _compiler(engine)(subject, quant, scenario, facts)
 
 
-def _check_format(quant: str, runtime: str, facts: Facts) -> None:
+def _check_format(subject: Subject, quant: str, runtime: str, facts: Facts) -> None:
     if quant.startswith("bpw:"):
         return
-    known = facts.formats[quant]
+    known = format_of(subject, quant, facts)
     if runtime not in known.runtimes:
         raise Refusal(f"{runtime} does not load {quant}: {', '.join(known.runtimes)} do", "quant")
 

@@ -8,6 +8,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Cost, DeviceMemory, Memory, Reach, Weights
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
+from vram_tui.estimator.stored import format_of
 from vram_tui.estimator.subject import Subject
 from vram_tui.estimator.weights import bits_per_weight
 
@@ -17,11 +18,11 @@ F16_BYTES = 2
 SOURCE = "rule of thumb of calculator pages"
 
 
-def nominal_bits(quant: str, facts: Facts) -> float:
+def nominal_bits(subject: Subject, quant: str, facts: Facts) -> float:
     """Bits that the rule takes for a weight: the number on the label."""
     if quant.startswith("bpw:"):
         return bits_per_weight(quant)
-    known = facts.formats[quant]
+    known = format_of(subject, quant, facts)
     return known.nominal_bits or known.bits_per_weight
 
 
@@ -30,7 +31,7 @@ def compile_rule_of_thumb(subject: Subject, quant: str, scenario: Scenario, fact
     if not 0 <= scenario.overhead_percent <= 1000:
         raise Refusal(f"an overhead of {scenario.overhead_percent:g} % is no overhead", "overhead_percent")
     profile = subject.profile
-    bits = nominal_bits(quant, facts)
+    bits = nominal_bits(subject, quant, facts)
     weights = round(profile.parameters * bits / 8)
     overhead = round(weights * scenario.overhead_percent / 100)
     activations = round(weights * ACTIVATIONS_PERCENT / 100)
