@@ -4,8 +4,10 @@ Source: llama.cpp b11549, whose graph and allocator are followed block by block;
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil
 
 from vram_tui.estimator.blocks import Attention, Mixer, Mla, Parallel
 from vram_tui.estimator.compute_setting import ComputeSettings
@@ -67,6 +69,27 @@ def device_curve(model: Model, settings: ComputeSettings, smallest: int, largest
 def device_bytes(model: Model, settings: ComputeSettings, context: int) -> int:
     """Compute bytes of one device at a context of one sequence, exactly as reserved."""
     return device_tape(model, settings).reserved_bytes(cells(model, settings, context))
+
+
+def layer_spans(model: Model, shares: Sequence[float]) -> tuple[tuple[int, int], ...]:
+    """First layer and the layer after the last for each device, split as llama.cpp splits by `shares`.
+
+    The head counts as one more layer; shares are free bytes, or what `--tensor-split` says.
+    """
+    count, total = model.layer_count, sum(shares)
+    bounds, part = [0], 0.0
+    for share in shares[:-1]:
+        part += share / total
+        bounds.append(min(count, max(bounds[-1], ceil(part * (count + 1)))))
+    bounds.append(count)
+    return tuple(pairwise(bounds))
+
+
+def devices_bytes(model: Model, settings: ComputeSettings, context: int, shares: Sequence[float]) -> tuple[int, ...]:
+    """Compute bytes of each of several GPUs that share the layers."""
+    at = cells(model, settings, context)
+    spans = layer_spans(model, shares)
+    return tuple(device_tape(model, settings, first, after).reserved_bytes(at) for first, after in spans)
 
 
 def host_bytes(model: Model, settings: ComputeSettings, context: int) -> int:

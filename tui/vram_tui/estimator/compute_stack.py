@@ -1,9 +1,11 @@
 """The graph of a whole stack as the allocator sees it: inputs, the layers that tell something new, the head."""
 
 from collections.abc import Iterator
+from math import ceil
 from dataclasses import dataclass
 
 from vram_tui.estimator.blocks import Attention, Compressed, LatentIndexer, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
+from vram_tui.estimator.cache_types import element_bytes
 from vram_tui.estimator.compute_feed import feed
 from vram_tui.estimator.compute_mixers import Build, mix
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
@@ -11,12 +13,43 @@ from vram_tui.estimator.compute_tape import Cells, Graph, Ref, Size, Tape
 from vram_tui.estimator.model import Layer, Model
 
 
-def device_tape(model: Model, settings: ComputeSettings) -> Tape:
-    """Memory events of the device that holds the whole model."""
-    graph = Graph()
+COPIES = 4
+"""Copies of every input that llama.cpp keeps on each of several GPUs, so that micro-batches overlap."""
+
+
+def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: int | None = None) -> Tape:
+    """Memory events of the device that computes the layers `first` … `after` - 1 (all of them without bounds).
+
+    The device of the last layer also computes the head.
+    """
+    count = model.layer_count
+    after = count if after is None else after
     shape = _Shape(model)
+    build = _build(model, settings, shape)
+    span = list(model.layers())[first:after]
+    for layer in span:
+        if indexer := _sparse(layer):
+            build.leaves.append(build.tensor(min(indexer.top_k or 2048, settings.reach)))
+    x, normed = _inputs(build, model, shape) if not first else _handed_over(build, model, shape, first, after)
+    for number, (layer, told) in enumerate(_telling_layers(span), first):
+        if told:
+            x = _layer(build, model, layer, x, normed, last=number == count - 1)
+            x = _layer_end(build, model, x, number)
+        else:
+            _skipped(build, layer)
+        normed = None
+    if after < count:
+        build.graph.until(x, build.tensor(model.hidden_size, x))
+        return build.graph.tape()
+    x = build.norm(x)
+    build.graph.keep(x)
+    build.graph.keep(build.row_tensor(shape.vocab_size, x))
+    return build.graph.tape()
+
+
+def _build(model: Model, settings: ComputeSettings, shape: "_Shape") -> Build:
     build = Build(
-        graph,
+        Graph(),
         settings,
         model.hidden_size,
         norm_in_place=model.norm == "rms",
@@ -27,19 +60,7 @@ def device_tape(model: Model, settings: ComputeSettings) -> Tape:
         values_width=shape.values_width,
     )
     build.rows = settings.tokens
-    x = _inputs(build, model, shape)
-    last = model.layer_count - 1
-    for number, (layer, told) in enumerate(_telling_layers(model)):
-        if not told:
-            _skipped(build, layer)
-            continue
-        x = _layer(build, model, layer, x, last=number == last)
-        x = _layer_end(build, model, x, number)
-    x = build.norm(x)
-    graph.keep(x)
-    logits = build.row_tensor(shape.vocab_size, x)
-    graph.keep(logits)
-    return graph.tape()
+    return build
 
 
 class _Shape:
@@ -76,49 +97,96 @@ def _parts(mixer: Mixer | None) -> tuple[Mixer, ...]:
     return mixer.parts if isinstance(mixer, Parallel) else (mixer,)
 
 
-def _inputs(build: Build, model: Model, shape: _Shape) -> Ref:
+def _input(build: Build, size: Size) -> Ref:
+    """A tensor that waits on the device from the start; with several GPUs four of them, never released."""
+    if build.settings.devices == 1:
+        return build.graph.add(size)
+    refs = [build.graph.add(size) for _ in range(COPIES)]
+    for ref in refs:
+        build.graph.keep(ref)
+    return refs[0]
+
+
+def _constant(build: Build, size: int) -> Ref:
+    """A small input that layers read to the end."""
+    ref = _input(build, Size(size))
+    build.graph.keep(ref)
+    return ref
+
+
+def _inputs(build: Build, model: Model, shape: _Shape) -> tuple[Ref, Ref | None]:
     """Tensors that wait on the device from the start, and the embeddings picked out of them."""
     settings, tokens = build.settings, build.settings.tokens
-    width, hidden = shape.input_width, build.hidden
-    for layer in model.layers():
-        if indexer := _sparse(layer):
-            build.leaves.append(build.tensor(min(indexer.top_k or 2048, settings.reach)))
-    deep = width != hidden
-    embedded = build.tensor(hidden) if deep else None
-    mixed = build.tensor(hidden if deep else width)
-    selected = build.tensor(width)
-    slots = build.bytes_tensor(8 * tokens)
+    wide, narrow = settings.floats(shape.input_width), settings.floats(build.hidden)
+    deep = wide != narrow
+    embedded = _input(build, narrow) if deep else None
+    mixed = _input(build, narrow if deep else wide)
+    selected = _input(build, wide)
+    slots = _input(build, Size(8 * tokens))
     if shape.first_gathers:
-        build.inputs["states"] = build.bytes_tensor(4 * settings.seqs)
-    embedded = embedded or build.tensor(width)
-    if shape.recurrent:
-        if not shape.first_gathers:
-            build.inputs["states"] = build.bytes_tensor(4 * settings.seqs)
-        build.graph.keep(build.inputs["states"])
-    if shape.rotary and shape.cached:
-        build.graph.keep(build.bytes_tensor(4 * tokens))
-    if build.leaves:
-        build.graph.keep(build.bytes_tensor(4 * 128 * 128))
-    for name in _caches(shape):
-        _cache_inputs(build, shape, name)
-        if model.per_layer_input and "per_layer" not in build.inputs:
-            build.inputs["per_layer"] = build.tensor(model.per_layer_input.size * model.layer_count)
-    build.inputs["rows"] = build.bytes_tensor(4 * settings.outputs)
-    build.graph.keep(build.inputs["rows"])
+        build.inputs["states"] = _constant(build, 4 * settings.seqs)
+    embedded = embedded or _input(build, wide)
+    _reach_inputs(build, model, shape)
     if deep:
-        build.stacked = build.tensor(width, embedded)
-        padded = build.tensor(width, mixed)
-        copied = build.tensor(width, selected)
-        build.graph.keep(copied)
-        build.graph.until(padded, slots, copied)
-        build.expand()
-        return build.stacked.as_view
-    copied = build.tensor(width, mixed)
+        build.stacked = build.graph.add(wide, (embedded,))
+        selected, copied = build.graph.add(wide, (mixed,)), build.graph.add(wide, (selected,))
+    else:
+        copied = build.graph.add(wide, (mixed,))
     build.graph.keep(copied)
     build.graph.until(selected, slots, copied)
     build.expand()
     build.inputs["embedded"] = embedded
-    return embedded
+    return (build.stacked.as_view if build.stacked else embedded), None
+
+
+def _handed_over(build: Build, model: Model, shape: _Shape, first: int, after: int) -> tuple[Ref, Ref | None]:
+    """What the devices before hand on: the residual stream, its norm without the weight, per-layer inputs, and
+    the caches that layers with shared keys and values read."""
+    if model.per_layer_input:
+        build.per_layer = _input(build, build.settings.floats(model.per_layer_input.size * (after - first)))
+    for size in _foreign_caches(model, build.settings, first, after):
+        _input(build, size)
+    normed = _input(build, build.settings.floats(build.hidden))
+    residual = _input(build, build.settings.floats(build.hidden))
+    _reach_inputs(build, None, shape)
+    build.expand()
+    return residual, normed
+
+
+def _foreign_caches(model: Model, settings: ComputeSettings, first: int, after: int) -> Iterator[Size]:
+    """The whole caches of earlier devices' layers that this device's layers read instead of own ones."""
+    layers = list(model.layers())
+    for window in (False, True):
+        kinds = [
+            (number, layer.mixer)
+            for number, layer in enumerate(layers)
+            if isinstance(layer.mixer, Attention) and bool(layer.mixer.window) == window
+        ]
+        owners = [pair for pair in kinds if pair[1].kv == "own"]
+        reads = any(mixer.kv == "shared" and first <= number < after for number, mixer in kinds)
+        if not reads or not owners or owners[-1][0] >= first:
+            continue
+        mixer = owners[-1][1]
+        k, v = mixer.kv_heads * mixer.head_dim, mixer.kv_heads * mixer.value_dim
+        rate = settings.streams * ceil(k * element_bytes(settings.type_k) + v * element_bytes(settings.type_v))
+        yield Size(0, 0, rate) if window else Size(0, rate)
+
+
+def _reach_inputs(build: Build, model: Model | None, shape: _Shape) -> None:
+    """Positions, cache indices, masks, states and the rows that have outputs."""
+    settings, tokens = build.settings, build.settings.tokens
+    if shape.recurrent and "states" not in build.inputs:
+        build.inputs["states"] = _constant(build, 4 * settings.seqs)
+    if shape.rotary and shape.cached:
+        _constant(build, 4 * tokens)
+    if shape.indexed:
+        _constant(build, 4 * 128 * 128)
+    for name in _caches(shape):
+        _cache_inputs(build, shape, name)
+        if model and model.per_layer_input and "per_layer" not in build.inputs:
+            width = model.per_layer_input.size * model.layer_count
+            build.inputs["per_layer"] = _input(build, settings.floats(width))
+    build.inputs["rows"] = _constant(build, 4 * settings.outputs)
 
 
 def _caches(shape: _Shape) -> Iterator[str]:
@@ -132,18 +200,17 @@ def _cache_inputs(build: Build, shape: _Shape, name: str) -> None:
     settings, tokens = build.settings, build.settings.tokens
     if not shape.latent:
         for size in _rotations(settings, shape, name):
-            build.graph.keep(build.bytes_tensor(size))
-    build.graph.keep(build.bytes_tensor(8 * tokens))
+            _constant(build, size)
+    _constant(build, 8 * tokens)
     if not shape.latent:
-        build.graph.keep(build.bytes_tensor(8 * tokens * (1 if settings.flash else shape.values_width)))
-    if build.leaves:
-        build.inputs["indexer_mask"] = build.graph.add(Size(0, 2 * tokens))
-    build.inputs[name] = build.graph.add(settings.mask(name == "window_mask"))
+        _constant(build, 8 * tokens * (1 if settings.flash else shape.values_width))
+    if shape.indexed:
+        build.inputs["indexer_mask"] = _input(build, Size(0, 2 * tokens))
+    build.inputs[name] = _input(build, settings.mask(name == "window_mask"))
 
 
-def _telling_layers(model: Model) -> Iterator[tuple[Layer, bool]]:
+def _telling_layers(layers: list[Layer]) -> Iterator[tuple[Layer, bool]]:
     """Each layer, and whether it can tell something new: the two before it and itself are a new triple, or the end."""
-    layers = list(model.layers())
     seen: set[tuple[Layer | None, ...]] = set()
     previous: tuple[Layer | None, Layer | None] = (None, None)
     for number, layer in enumerate(layers):
@@ -196,11 +263,15 @@ def model_levels(model: Model) -> int:
     return max((tower.deepstack for tower in model.towers), default=0)
 
 
-def _layer(build: Build, model: Model, layer: Layer, x: Ref, *, last: bool) -> Ref:
+def _layer(build: Build, model: Model, layer: Layer, x: Ref, handed: Ref | None, *, last: bool) -> Ref:
+    """One layer; `handed` is the norm of its input where the device before computed it."""
     norms, hidden = model.norms, model.hidden_size
     if layer.mixer is not None:
         residual = x
-        normed = x if norms == "post" else build.token_norm(x, hidden)
+        if norms == "post":
+            normed = x
+        else:
+            normed = build.tensor(hidden, handed, inplace=True) if handed else build.token_norm(x, hidden)
         out = mix(build, layer.mixer, normed, residual)
         if last:
             out, residual, normed = _picked(build, out, residual, normed if norms == "parallel" else None)
@@ -267,4 +338,13 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
     fixed += 4 * floats * tokens + 4 * settings.outputs
     if shape.recurrent:
         fixed += 4 * settings.seqs
-    return Size(fixed, full, window)
+    if settings.devices == 1:
+        return Size(fixed, full, window)
+    looked_up = 4 * tokens * (floats_looked_up(model) - 2)
+    return Size(COPIES * fixed - (COPIES - 1) * looked_up, COPIES * full, COPIES * window)
+
+
+def floats_looked_up(model: Model) -> int:
+    """Floats per token that the host computes from tables rather than receives, and so keeps once."""
+    per_layer = model.per_layer_input.size * model.layer_count if model.per_layer_input else 0
+    return 2 * model.hidden_size + per_layer
