@@ -143,8 +143,11 @@ def _choice(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: F
 def best(
     subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: Facts, *, pipelines: str = "nodes"
 ) -> Choice | None:
-    """The first plan that holds, None where none does."""
-    first = next(iter(plans(subject, quant, ctx, scenario, facts, pipelines=pipelines)), None)
+    """The first plan that holds, None where none does (`why_not` says why)."""
+    try:
+        first = next(iter(plans(subject, quant, ctx, scenario, facts, pipelines=pipelines)), None)
+    except Refusal:
+        return None
     return first if first and first.fits else None
 
 
@@ -208,10 +211,7 @@ def cheapest(
     """The best plan of every machine that holds the requests, the cheapest machine first, unpriced ones last."""
     found = []
     for machine in machines:
-        try:
-            choice = best(subject, quant, ctx, replace(scenario, machine=machine), facts)
-        except Refusal:
-            continue
+        choice = best(subject, quant, ctx, replace(scenario, machine=machine), facts)
         if choice:
             found.append(choice)
     return tuple(sorted(found, key=lambda choice: (*choice.price, choice.plan.devices)))
