@@ -8,7 +8,11 @@ def closing(request: RecipeRequest, notes: list[str]) -> tuple[str, ...]:
     """The notes, ended by the largest context where it is known."""
     largest = request.largest_ctx
     if largest is not None and largest >= request.ctx:
-        notes.append(f"The largest context that fits here is {format_tokens(largest)} ({largest:,} tokens).")
+        short = format_tokens(largest)
+        exact = f"{largest:,} tokens"
+        notes.append(
+            f"The largest context that fits here is {exact if exact.startswith(short) else f'{short} ({exact})'}."
+        )
     elif largest is not None:
         notes.append(
             f"This does not fit: the largest context here is {format_tokens(largest)}."
