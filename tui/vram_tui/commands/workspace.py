@@ -78,11 +78,12 @@ class Workspace:
         entry = self.catalog.entry(known)
         if profile == "published" and entry.published is None:
             raise CommandError(f"{known} has no published profile beside the verified one", "profile")
-        return Chosen(self.catalog.subject(known, profile), known, entry.name, DEFAULT_QUANT, entry.context_native or 0)
+        own = next((file.quant for file in entry.files if file.kind == "gguf"), DEFAULT_QUANT)
+        return Chosen(self.catalog.subject(known, profile), known, entry.name, own, entry.context_native or 0)
 
     def _from_path(self, text: str) -> Chosen | None:
         path = Path(text).expanduser()
-        if not (path.suffix.lower() in (".gguf", ".json") or path.is_dir()):
+        if not (path.suffix.lower() in (".gguf", ".json", ".safetensors") or path.is_dir()):
             return None
         from vram_tui.importers.files import subject_from_path
 

@@ -12,8 +12,10 @@ _CONFIG = "config.json"
 _SHARDS = (".safetensors", ".safetensors.index.json")
 
 
-def subject_from_path(path: str | os.PathLike[str], facts: Facts, *, today: date | None = None) -> Found:
-    """Read the headers behind a path; never the tensors.
+def subject_from_path(
+    path: str | os.PathLike[str], facts: Facts, *, today: date | None = None, label: str = ""
+) -> Found:
+    """Read the headers behind a path; never the tensors. `label` names the model where its path does not.
 
     Raises ReadError (a ValueError of one line) for anything that cannot be used.
     """
@@ -26,14 +28,14 @@ def subject_from_path(path: str | os.PathLike[str], facts: Facts, *, today: date
         return _safetensors(path, facts, today)
     if name.endswith(".json"):
         return _config(path, None, facts, today)
-    return _gguf(path, facts, today)
+    return _gguf(path, facts, today, label)
 
 
-def _gguf(path: Path, facts: Facts, today: date) -> Found:
+def _gguf(path: Path, facts: Facts, today: date, label: str = "") -> Found:
     from vram_tui.importers.gguf_file import read_gguf
     from vram_tui.importers.gguf_import import from_gguf
 
-    return from_gguf(read_gguf(path), facts, today=today)
+    return from_gguf(read_gguf(path), facts, today=today, origin=os.path.abspath(path), label=label)
 
 
 def _folder(path: Path, facts: Facts, today: date) -> Found:
@@ -74,7 +76,7 @@ def _config(path: Path, weights: Path | None, facts: Facts, today: date) -> Foun
 
         read = read_safetensors(weights)
     vendor, name = _names(path)
-    origin = str(weights or path)
+    origin = os.path.abspath(weights or path)
     return from_config(config, facts, today=today, origin=origin, vendor=vendor, name=name, weights=read)
 
 

@@ -23,8 +23,8 @@ UNEXPLAINED_PERCENT = 1
 """Of an unknown architecture, the share of elements that its blocks may leave unexplained."""
 
 
-def from_gguf(file: GgufFile, facts: Facts, *, today: date, reference: str = "") -> Found:
-    """The model of a file's header. `reference` is where it came from, if that is not its path.
+def from_gguf(file: GgufFile, facts: Facts, *, today: date, origin: str = "", label: str = "") -> Found:
+    """The model of a file's header. `origin` is where it lies: a path, or hub:org/name/file; `label` a better name.
 
     Raises GgufError where the metadata make no model.
     """
@@ -45,8 +45,8 @@ def from_gguf(file: GgufFile, facts: Facts, *, today: date, reference: str = "")
         if own.quant not in facts.formats:
             said = f"not those of {quant}" if quant else "those of no file type"
             notes.append(f"custom mixture: the tensors are {said} ({shares(bytes_by_type(file))})")
-        stored, quant = (replace(own, path=reference or file.name),), own.quant
-    entry = replace(_entry(file, model, tuple(notes), today, reference), files=stored)
+        stored, quant = (replace(own, path=words(origin or file.name, 1000)),), own.quant
+    entry = replace(_entry(file, model, tuple(notes), today, origin, label), files=stored)
     return Found(entry.name, StoredSubject(entry.id, model, facts, stored), quant, entry, tuple(notes))
 
 
@@ -94,21 +94,20 @@ def _refuse_strangers(file: GgufFile, model: Model, differences: Differences) ->
         raise GgufError(file.name, "general.architecture", problem, "add a line to importers/gguf_traits.py")
 
 
-def _entry(file: GgufFile, model: Model, notes: tuple[str, ...], today: date, reference: str) -> Entry:
+def _entry(file: GgufFile, model: Model, notes: tuple[str, ...], today: date, origin: str, label: str) -> Entry:
     said = file.metadata
-    stem = PurePath(part_names(PurePath(file.name).name)[0]).stem.removesuffix("-00001-of-00001")
-    stem = stem.partition("-00001-of-")[0]
-    name = words(said.get("general.name")) or words(stem)
+    last = PurePath(label or file.name).name
+    stem = part_names(last)[0].partition("-00001-of-")[0]
+    stem = stem[: -len(".gguf")] if stem.lower().endswith(".gguf") else stem
     vendor = words(said.get("general.organization")) or words(said.get("general.author"))
-    repository = reference.removeprefix("hub:").split("/") if reference.startswith("hub:") else []
-    known = model_id(repository[0], repository[1]) if len(repository) > 1 else model_id(vendor, stem)
+    hub = origin.split("/")[:2] if origin.startswith("hub:") else []
     theta = said.get(f"{model.gguf.architecture}.rope.freq_base")
     entry = draft(
-        known,
+        model_id(hub[0].removeprefix("hub:"), hub[1]) if len(hub) == 2 else model_id(vendor, stem),
         model,
-        source=reference or f"file:{words(PurePath(file.name).name)}",
+        source=origin if hub else f"file:{words(last)}",
         checked=today,
-        name=name,
+        name=words(said.get("general.name")) or words(stem),
         family=words(said.get("general.basename")) or model.gguf.architecture,
         license=words(said.get("general.license")),
         rope_theta=float(theta) if isinstance(theta, int | float) and 0 < theta < 1e30 else 0.0,
