@@ -15,10 +15,11 @@ from vram_tui.catalog.hardware import HardwareCatalogue
 from vram_tui.catalog.hardware_files import load_hardware
 from vram_tui.estimator import speed_llamacpp, speed_serving
 from vram_tui.estimator.devices import Device, Machine
+from vram_tui.estimator.estimate import estimate
 from vram_tui.estimator.plans import machine_of
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.sharding import Plan
-from vram_tui.estimator.speed import Offload, Speed, speed
+from vram_tui.estimator.speed import Offload, Speed, offload_of, speed
 from vram_tui.estimator.speed_constants import look
 from vram_tui.estimator.traffic import ExpertTraffic, traffic
 
@@ -249,6 +250,31 @@ def test_every_runtime_has_a_speed(runtime: str, quant: str, known: str) -> None
     assert 0 < answer.decode.tokens_per_s < 1 / floor
     assert answer.first_token_s is not None
     assert answer.first_token_s > 0
+
+
+def test_an_estimate_carries_its_speed_where_the_model_fits() -> None:
+    found = catalog()
+    subject = found.subject(LLAMA)
+    answer = estimate(subject, "Q4_K_M", 8192, Scenario(machine=machine_of(device("rtx-4090-24gb"), 1)), found.facts)
+    assert answer.speed is not None
+    assert answer.speed["decode_tok_s"] == pytest.approx(on("rtx-4090-24gb").decode.tokens_per_s, rel=0.2)
+    assert 0 < (answer.speed["band"] or 0) < 0.4
+    assert estimate(subject, "Q4_K_M", 8192, Scenario(), found.facts).speed is None
+    small = Scenario(machine=machine_of(device("gtx-1050-ti-4gb"), 1))
+    assert estimate(subject, "F16", 8192, small, found.facts).speed is None
+
+
+def test_what_stays_in_ram_is_what_the_cpu_reads() -> None:
+    found = catalog()
+    work = found.subject(GPT_OSS).traffic("MXFP4_MOE")
+    experts = sum(group.bytes for group in work.experts)
+    assert offload_of(work, 0, Scenario()) == Offload()
+    half = offload_of(work, experts // 2, Scenario(n_cpu_moe=18))
+    assert (half.weights, half.layers) == (0.0, 18)
+    assert half.experts == pytest.approx(0.5)
+    layers = offload_of(work, (experts + work.always_bytes) // 4, Scenario(ngl=27))
+    assert layers.weights == layers.experts == pytest.approx(0.25)
+    assert layers.layers == 9
 
 
 def test_no_speed_without_a_machine_or_its_bandwidth() -> None:

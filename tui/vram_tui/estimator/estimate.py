@@ -1,7 +1,7 @@
 """One answer with every figure and its reason: what the command line prints and tests compare."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from vram_tui.estimator.compiling import compile  # noqa: A004
@@ -66,7 +66,7 @@ class Estimate:
     largest_ctx: int | None
     terms: tuple[Term, ...]
     warnings: tuple[str, ...]
-    speed: Mapping[str, float] | None = None
+    speed: Mapping[str, float | None] | None = None
 
     @property
     def total_gib(self) -> float:
@@ -131,7 +131,14 @@ def estimate(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: 
     """Answer one context. Raises Refusal (a ValueError) where the runtime refuses, KeyError for unknown names."""
     if ctx < 1:
         raise ValueError(f"a context of {ctx} tokens")
-    return answer(subject.id, compile(subject, quant, scenario, facts), ctx, scenario, facts)
+    memory = compile(subject, quant, scenario, facts)
+    found = answer(subject.id, memory, ctx, scenario, facts)
+    if scenario.machine is None or scenario.method == RULE_OF_THUMB:
+        return found
+    from vram_tui.estimator.speed import speed_of
+
+    rates = speed_of(subject, quant, ctx, scenario, facts, memory)
+    return replace(found, speed=rates.to_json()) if rates else found
 
 
 def answer(model: str, memory: Memory, ctx: int, scenario: Scenario, facts: Facts) -> Estimate:

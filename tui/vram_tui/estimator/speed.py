@@ -1,11 +1,14 @@
 """How fast a scenario generates and reads prompts, every figure with its band."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from vram_tui.estimator import speed_llamacpp, speed_serving
 from vram_tui.estimator.cache_types import element_bytes
 from vram_tui.estimator.devices import Device, Machine
 from vram_tui.estimator.facts import Facts
+from vram_tui.estimator.memory import Memory
+from vram_tui.estimator.runtimes.serving import resolve
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.server_weights import SIXTEEN_BITS
 from vram_tui.estimator.sharding import Plan
@@ -38,11 +41,51 @@ class Speed:
     throughput: float
     first_token_s: float | None
 
+    def to_json(self) -> dict[str, float | None]:
+        """The field `speed` of an estimate."""
+        return {
+            "decode_tok_s": self.decode.tokens_per_s,
+            "prefill_tok_s": self.prefill.tokens_per_s if self.prefill else None,
+            "band": self.decode.band,
+            "prefill_band": self.prefill.band if self.prefill else None,
+            "throughput_tok_s": self.throughput,
+            "first_token_s": self.first_token_s,
+        }
+
 
 def compute_of(quant: str, facts: Facts) -> str:
     """The arithmetic units that a format multiplies on: "fp8", "fp4", "int8", or "" for 16 bit."""
     known = facts.formats.get(quant)
     return str(known.rule.get("compute", "")) if known else ""
+
+
+def speed_of(
+    subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: Facts, memory: Memory
+) -> Speed | None:
+    """Speed of a compiled scenario: its plan, and what its memory leaves to the CPU.
+
+    None without a machine, where a rate of it is not known, and where the model does not fit.
+    """
+    if scenario.machine is None or not scenario.machine.devices or memory.fits(ctx) is False:
+        return None
+    if scenario.runtime in SERVERS:
+        plan = resolve(subject, quant, scenario, facts).plan
+        return speed(subject, quant, ctx, scenario, facts, plan=plan)
+    on_host = memory.host.group_bytes(ctx, "weights") - memory.weights.host_bytes
+    work = subject.traffic(quant, scenario.imatrix)
+    return speed(subject, quant, ctx, scenario, facts, offload=offload_of(work, on_host, scenario))
+
+
+def offload_of(work: Traffic, on_host_bytes: int, scenario: Scenario) -> Offload:
+    """What the CPU computes when so many bytes of the layers stay in RAM: experts first where only they are moved."""
+    expert_bytes = sum(group.bytes for group in work.experts)
+    if on_host_bytes <= 0:
+        return Offload()
+    if expert_bytes and scenario.n_cpu_moe not in (None, 0):
+        share = min(on_host_bytes / expert_bytes, 1.0)
+        return Offload(0.0, share, ceil(share * work.expert_layers))
+    share = min(on_host_bytes / (expert_bytes + work.always_bytes), 1.0)
+    return Offload(share, share, ceil(share * work.layers))
 
 
 def speed(
