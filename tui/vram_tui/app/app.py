@@ -1,5 +1,7 @@
 """The app: one session, one key map, one set of answers; screens come and go around them."""
 
+import gc
+import os
 import signal
 import threading
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from textual.screen import Screen
 
 from vram_tui.app import themes
 from vram_tui.app.actions import BY_ID, Situation
+from vram_tui.app.clipboard import copying
 from vram_tui.app.glyphs import ASCII, UNICODE
 from vram_tui.app.house import Edit
 from vram_tui.app.key_map import key_map
@@ -51,6 +54,7 @@ class VramApp(App[None], inherit_bindings=False):
     """Holds the session and hands it to the screen on top; every key and every edit passes through here."""
 
     TITLE = "vram-tui"
+    CSS_PATH = "screens/explore.tcss"  # of the home screen, so that a start parses style sheets once
     MODES = {"explore": lambda: load_screen("explore")}  # noqa: RUF012 - Textual's own class attribute
     DEFAULT_MODE = "explore"
     COMMANDS = {ActionProvider}  # noqa: RUF012
@@ -85,7 +89,9 @@ class VramApp(App[None], inherit_bindings=False):
         self._save_timer: Any = None
         for theme in themes.OURS:
             self.register_theme(theme)
-        self.theme = self._first_theme()
+        # Set before anything is parsed: a change of theme parses every style sheet again.
+        self.set_reactive(App.theme, self._first_theme())
+        self.stylesheet.set_variables(self.get_css_variables())
         self.palette = self._palette()
 
     # Starting
@@ -123,6 +129,7 @@ class VramApp(App[None], inherit_bindings=False):
                 loop.add_signal_handler(number, self._leave, number)
             except (NotImplementedError, RuntimeError, ValueError):
                 continue
+        self.call_after_refresh(_collect_from_now_on)
         if self._notices:
             more = f" ({len(self._notices) - 1} more)" if len(self._notices) > 1 else ""
             self.call_after_refresh(self.tell, self._notices[0] + more, bad=True)
@@ -299,6 +306,19 @@ class VramApp(App[None], inherit_bindings=False):
             self.screen.footer.message = (text, bad)
             self.screen.footer.draw()
 
+    def copy(self, text: str, what: str) -> bool:
+        """Put a text on the terminal's clipboard and tell what came of it; False where it cannot be."""
+        outcome = copying(text, what, os.environ)
+        if outcome.sequence:
+            self.send(outcome.sequence)
+        self.tell(outcome.words, bad=outcome.bad)
+        return not outcome.bad
+
+    def send(self, sequence: str) -> None:
+        """Write to the terminal what no widget draws."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
     def search(self, text: str) -> Sequence[Any]:
         """Summaries that the filter language leaves, best first."""
         return self.library.search(text, lambda model: self.answers.list_bytes(self.session, model))
@@ -335,3 +355,9 @@ def load_screen(name: str) -> Screen[Any]:
     module, _, cls = SCREENS[name].partition(":")
     screen: Screen[Any] = getattr(import_module(module), cls)()
     return screen
+
+
+def _collect_from_now_on() -> None:
+    """What a start made stays; collect only what comes after it."""
+    gc.freeze()
+    gc.enable()

@@ -39,6 +39,10 @@ class House(Protocol):
         """A sentence in the footer, until the next key."""
         ...
 
+    def copy(self, text: str, what: str) -> bool:
+        """Put a text on the terminal's clipboard and tell what came of it; False where it cannot be."""
+        ...
+
     def search(self, text: str) -> Sequence[Any]:
         """Summaries that the filter language leaves, best first."""
         ...

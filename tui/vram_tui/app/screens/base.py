@@ -1,7 +1,9 @@
 """What every screen of the house shares: chips above, keys below, one field, and intents that reach the app."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
+from textual.content import Content
 from textual.geometry import Region
 from textual.screen import Screen
 
@@ -11,7 +13,12 @@ from vram_tui.app.widgets.field import Asking, Field
 from vram_tui.app.widgets.footer import Footer
 from vram_tui.app.widgets.line_panel import LinePanel
 from vram_tui.session import edits
+from vram_tui.session.explaining import Target
 from vram_tui.session.state import METHODS, Session
+
+if TYPE_CHECKING:
+    from vram_tui.exporters.table import Table
+    from vram_tui.session.explaining import Asked
 
 SMALLEST = (60, 18)
 
@@ -70,6 +77,70 @@ class HouseScreen(Screen[None]):
 
     def move_list(self, key: str) -> None:
         """Arrow and page keys typed in a field that follows a list; the screen with the list knows which."""
+
+    # Figures
+
+    def explain_targets(self) -> tuple[Sequence[Target], int]:
+        """The figure under the cursor with its neighbours, and its place among them; none is an empty sequence."""
+        return (), 0
+
+    def do_explain(self) -> None:
+        targets, at = self.explain_targets()
+        if targets:
+            self.explain(targets, at)
+        else:
+            self.home.tell("no figure under the cursor")
+
+    def explain(self, targets: Sequence[Target], at: int = 0) -> None:
+        """Open the screen that takes a figure apart; left and right go through its neighbours there."""
+        from vram_tui.app.screens.explain import Explain
+
+        self.app.push_screen(Explain(targets, at))
+
+    # Out of the program
+
+    def export_table(self) -> "Table | None":
+        """The table that `export` takes out of this screen; None where there is none."""
+        return None
+
+    def copy_text(self) -> tuple[str, str]:
+        """What `copy` takes at once: the text, and a word or two for what it is. By default the whole table."""
+        from vram_tui.exporters import render
+
+        table = self.export_table()
+        return (render(table, "plain"), "the table") if table else ("", "")
+
+    def do_copy(self) -> None:
+        text, what = self.copy_text()
+        if text:
+            self.home.copy(text, what)
+        else:
+            self.home.tell("nothing to copy here", bad=True)
+
+    def do_export(self) -> None:
+        from vram_tui.app.screens.export import Export
+
+        table = self.export_table()
+        if table is None:
+            self.home.tell("this screen has no table to export", bad=True)
+        else:
+            self.app.push_screen(Export(table))
+
+    def launch_cell(self) -> "Asked | None":
+        """The cell that `recipe` is about; by default the one that is selected in the grid."""
+        from vram_tui.session.explaining import asked_in_grid
+
+        session = self.home.session
+        return asked_in_grid(self.home.answers, session, session.row, session.column) if session.model else None
+
+    def do_recipe(self) -> None:
+        from vram_tui.app.screens.recipe import RecipeScreen
+
+        cell = self.launch_cell()
+        if cell is None or not cell.tokens:
+            self.home.tell("no cell to launch here", bad=True)
+        else:
+            self.app.push_screen(RecipeScreen(cell))
 
     # The field
 
@@ -164,6 +235,13 @@ class HouseScreen(Screen[None]):
         elif chip.id in ("seqs", "ubatch"):
             number = int(chip.value) if chip.value.isdigit() else 512
             self._set_chip(chip.id, str(max(number // 2, 1) if step > 0 else number * 2))
+
+
+def plain_title(text: str) -> Any:
+    """A border title that is not read as markup."""
+    from textual.content import Content
+
+    return Content(text)
 
 
 _CHIP_HINTS = {
