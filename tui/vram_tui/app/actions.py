@@ -27,10 +27,6 @@ def _some_model(situation: Situation) -> str | None:
     return None if situation.models else "no model matches the filter"
 
 
-def _two_marks(situation: Situation) -> str | None:
-    return None if situation.marks >= 2 else "mark two models first (space)"
-
-
 def _undo(situation: Situation) -> str | None:
     return None if situation.can_undo else "nothing to undo"
 
@@ -85,6 +81,9 @@ MOVE, LOOK, ASK = "Move", "Look", "Ask"
 EDIT, SHARE, APP = "Edit the scenario and the grid", "Bring in, take out", "Program"
 
 GRIDS = ("explore", "compare", "hardware", "what-fits")
+FIGURES = (*GRIDS, "plot", "about")
+"""Screens with figures under a cursor."""
+ALL_OF_A_MODEL = (*FIGURES, "explain")
 
 # fmt: off
 ALL: tuple[Action, ...] = (
@@ -103,24 +102,29 @@ ALL: tuple[Action, ...] = (
     Action("back", ("escape",), "Back", "Cancel what runs, leave the field, clear the filter, leave the screen.",
            MOVE),
     Action("filter", ("/",), "Filter", "Words, and conditions such as >30b, <=24gib, moe, ctx>=128k, licence:mit. "
-           "Arrows move the list meanwhile.", LOOK, "filter", 2),
+           "Arrows move the list meanwhile.", LOOK, "filter", 2, ("explore", "hardware", "what-fits")),
     Action("sort", ("s",), "Sort", "By family, release, parameters, memory or best fit.", LOOK, "sort", 14,
            ("explore", "hardware", "what-fits")),
     Action("family", ("o",), "Others of this family", "Show the other models of the family alone; again shows all.",
            LOOK, "family", 15, ("explore",), condition=_some_model),
-    Action("mark", ("space",), "Mark", "Mark the model for a comparison, or unmark it.", LOOK, "mark", 5, ("explore",
-           "what-fits"), condition=_some_model),
+    Action("mark", ("space",), "Mark", "Mark the model for a comparison, or unmark it; a line of the plot: show or "
+           "hide it.", LOOK, "mark", 5, ("explore", "what-fits", "plot", "about"), condition=_some_model),
     Action("show-grid", ("1",), "Show the grid", "The requirements grid.", LOOK, "", 0, ("explore",)),
     Action("show-spec", ("2",), "Show the specifications", "Specifications, about, sources.", LOOK, "", 0,
            ("explore",) ),
-    Action("plot", ("p", "3"), "Plot", "Memory against context for the rows of the grid.", LOOK, "plot", 11,
-           ("explore", "compare")),
+    Action("show-plot", ("3",), "Show the plot", "The plot beside the list.", LOOK, "", 0, ("explore",)),
+    Action("plot", ("p",), "Plot", "Memory against context, with a cursor that reads every line.", LOOK, "plot", 11,
+           ("explore", "compare"), "plot", _some_model),
+    Action("about", ("O",), "About this model", "Its family, their releases, and the published figures beside the "
+           "verified ones.", LOOK, "about", 15, ("explore", "compare"), "about", _some_model),
+    Action("differences", ("d",), "Differences only", "Hide the lines on which all columns say the same.", LOOK,
+           "differences", 4, ("compare",)),
     Action("edit", ("e",), "Edit", "Edit what the cursor is on: a context, a quantization, its bits, a chip.", EDIT,
            "edit", 3, ("explore", "compare")),
     Action("add", ("a",), "Add", "A context on the heading line, a quantization below it; a model when comparing.",
            EDIT, "add", 8, ("explore", "compare")),
-    Action("remove", ("-", "delete"), "Remove", "The column on the heading line, else the row.", EDIT, "remove", 16,
-           ("explore", "compare")),
+    Action("remove", ("-", "delete"), "Remove", "The column on the heading line, else the row; a model when comparing.",
+           EDIT, "remove", 16, ("explore", "compare")),
     Action("earlier", ("<",), "Move before", "The column to the left, or the row up.", EDIT, "", 0, ("explore",
            "compare") ),
     Action("later", (">",), "Move after", "The column to the right, or the row down.", EDIT, "", 0, ("explore",
@@ -128,33 +132,34 @@ ALL: tuple[Action, ...] = (
     Action("row-runtime", ("R",), "Runtime of the row", "A runtime for this row alone; empty takes the scenario's.",
            EDIT, "", 0, ("explore",)),
     Action("scenario", ("n",), "Scenario", "To the scenario: runtime, method, cache types, sequences, ubatch, "
-           "target.", EDIT, "scenario", 17, GRIDS),
+           "target.", EDIT, "scenario", 17, ALL_OF_A_MODEL),
     Action("method", ("m",), "Method", "Exact, bytes per weight, or the difference of the two.", EDIT, "method", 12,
-           ("explore", "compare")),
+           ("explore", "compare", "explain", "plot")),
     Action("profile", ("v",), "Published or verified", "Reckon with the published profile or the verified one.", EDIT,
-           "published", 10, ("explore", "compare"), condition=_published),
+           "published", 10, ("explore", "compare", "explain", "plot"), condition=_published),
     Action("units", ("b",), "Units", "GiB or GB.", EDIT, "", 0),
     Action("target", ("t",), "Target machine", "The machine to judge against, such as 2x rtx-3090 or 24GiB.", EDIT,
-           "target", 9, GRIDS),
+           "target", 9, ALL_OF_A_MODEL),
     Action("undo", ("u",), "Undo", "Take back the last edit.", EDIT, "undo", 18, condition=_undo),
     Action("redo", ("U",), "Redo", "Do it again.", EDIT, "", 0, condition=_redo),
-    Action("save-grid", ("S",), "Save the grid", "Keep rows and columns under a name.", EDIT, "", 0, ("explore",)),
-    Action("use-grid", ("L",), "Load a grid", "Bring back rows and columns saved under a name.", EDIT, "", 0,
-           ("explore",) ),
+    Action("save-grid", ("S",), "Save under a name", "Keep the grid's rows and columns, or the comparison, under a "
+           "name.", EDIT, "", 0, ("explore", "compare")),
+    Action("use-grid", ("L",), "Load by name", "Bring back a grid or a comparison saved under a name.", EDIT, "", 0,
+           ("explore", "compare")),
     Action("reset-grid", (), "Reset the grid", "The rows and columns of a first start; undo brings yours back.", EDIT,
            "", 0, ("explore",)),
     Action("explain", ("=",), "Explain", "Where the figure under the cursor comes from, term by term.", ASK,
-           "explain", 4, GRIDS, "explain", _some_model),
-    Action("compare", ("c",), "Compare", "The marked models side by side.", ASK, "compare", 6, ("explore",
-           "what-fits"), "compare", _two_marks),
+           "explain", 4, FIGURES, "explain", _some_model),
+    Action("compare", ("c",), "Compare", "The marked models side by side; without a mark the one in view, to add "
+           "others to.", ASK, "compare", 6, ("explore", "what-fits", "about"), "compare", _some_model),
     Action("hardware", ("g",), "Hardware", "Which machines run this cell, ranked.", ASK, "hardware", 7, GRIDS,
            "hardware", _some_model),
     Action("what-fits", ("w",), "What fits", "Which models a machine runs, ranked.", ASK, "what fits", 8, GRIDS,
            "what-fits"),
     Action("flip", ("f",), "Flip the axis", "Contexts for one quantization, or quantizations for one context.", ASK,
            "flip", 3, ("compare",)),
-    Action("recipe", ("r",), "Launch recipe", "The command that runs this cell.", ASK, "recipe", 19, GRIDS, "recipe",
-           _some_model),
+    Action("recipe", ("r",), "Launch recipe", "The command that runs this cell.", ASK, "recipe", 19, (*GRIDS,
+           "explain"), "recipe", _some_model),
     Action("import", ("i",), "Import", "A GGUF file, a configuration or a model folder into your catalogue.", SHARE,
            "import", 21, opens="import", condition=_unrestricted),
     Action("export", ("x",), "Export", "The table on the screen as Markdown, CSV, JSON, TOML or SVG.", SHARE,
@@ -163,6 +168,8 @@ ALL: tuple[Action, ...] = (
     Action("theme", ("T",), "Theme", "The next theme; one is safe for red-green blindness.", APP),
     Action("palette", (":", "ctrl+p"), "Find an action", "Every action by name.", APP, "palette", 23),
     Action("keys", ("?",), "Keys", "The whole key map.", APP, "keys", 1),
+    Action("notices", ("!",), "Notices", "What was wrong at the start, in full: settings, your models, your session.",
+           APP, opens="notices"),
     Action("suspend", ("ctrl+z",), "Suspend", "Back to the shell; fg returns.", APP),
     Action("quit", ("q",), "Quit", "Save and leave.", APP, "quit", 24),
 )

@@ -166,4 +166,5 @@ def _number(value: Number) -> str:
 
 def number_words(numbers: tuple[tuple[str, Number], ...]) -> str:
     """Names and values on one line."""
-    return ", ".join(f"{name.replace('_', ' ')} {_number(value)}" for name, value in numbers)
+    spoken = ((name.replace("_", " ") if name != "mib" else "MiB", value) for name, value in numbers)
+    return ", ".join(f"{name} {_number(value)}" for name, value in spoken)

@@ -2,5 +2,6 @@
 
 SCREENS: dict[str, str] = {
     "explore": "vram_tui.app.screens.explore:Explore",
+    "explain": "vram_tui.app.screens.explain:Explain",
 }
 """Name in the registry → module and class. A name that is not here has actions that say "not in this version yet"."""

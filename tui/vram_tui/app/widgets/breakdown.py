@@ -3,15 +3,12 @@
 from vram_tui.app.glyphs import FIT_WORDS
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, width_of
+from vram_tui.app.widgets.stacked_bar import group_pieces, stacked
 from vram_tui.estimator.memory import GROUPS, Memory
 from vram_tui.quantities import format_memory, format_tokens
 from vram_tui.session.answers import Cell
 from vram_tui.session.specs import memory_words
 from vram_tui.session.state import Row
-
-WORDS = {"weights": "weights", "kv": "cache", "state": "state", "compute": "compute", "runtime": "runtime"}
-PATTERNS = {"weights": "⣿", "kv": "⠶", "state": "⠭", "compute": "⠒", "runtime": "⠂"}
-LETTERS = {"weights": "#", "kv": "=", "state": "%", "compute": "+", "runtime": "."}
 
 
 def reach_words(tokens: int) -> str:
@@ -75,31 +72,16 @@ class Breakdown(LinePanel, can_focus=False):
         """The terms to scale: against the machine or the class that holds them, else against their sum."""
         home = house(self.app)
         units, tiers = home.session.units, home.answers.facts.tiers
-        sizes = {group: memory.group_bytes(cell.tokens, group) for group in GROUPS}
+        sizes: dict[str, float] = {group: memory.group_bytes(cell.tokens, group) for group in GROUPS}
         total = cell.bytes or 1
         limit = tiers[cell.tier].usable_bytes
         devices = [device.usable_bytes for device in memory.devices if device.usable_bytes is not None]
         if devices and len(devices) == len(memory.devices):
             limit = sum(devices)
         scale = limit if limit and limit >= total else total
-        patterns = PATTERNS if self.glyphs.unicode else LETTERS
-        bar: list[Run] = []
-        legend: list[Run] = []
-        drawn, running = 0, 0
-        for group, size in sizes.items():
-            if not size:
-                continue
-            running += size
-            end = max(round(running * width / scale), drawn + 1) if drawn < width else width
-            bar.append(Run(patterns[group] * (min(end, width) - drawn), f"bar-{group}"))
-            drawn = min(end, width)
-            item = [Run(patterns[group] * 2 + " ", f"bar-{group}"), Run(WORDS[group] + " ", "dim")]
-            item += [Run(format_memory(size, units), ""), Run("  ")]
-            if width_of(legend) + width_of(item) - 2 <= width:
-                legend += item
-        if drawn < width:
-            bar.append(Run(self.glyphs.rest * (width - drawn), "rule"))
+        pieces = group_pieces(sizes, self.glyphs)
+        bar, legend = stacked(pieces, scale, width, self.glyphs, lambda size: format_memory(size, units))
         free = Run(f"free {format_memory(scale - total, units)}", "dim")
         if scale > total and width_of(legend) + len(free.text) <= width:
             legend.append(free)
-        return [tuple(bar), tuple(legend)]
+        return [bar, tuple(legend)]

@@ -30,7 +30,8 @@ class Footer(LinePanel, can_focus=False):
             hint = [Run(" " + fitted(self.field_hint, width - 28, self.glyphs.more), "dim")]
             return (Run(" "), *_keys(keys), *hint)
         home = house(self.app)
-        keys_first: list[tuple[str, str]] = []
+        away = home.situation.screen != "explore"
+        keys_first: list[tuple[str, str]] = [(home.key_map.key_of("back"), "back")] if away else []
         help_key = (home.key_map.key_of("keys"), "keys")
         room = width - 2 - _width([help_key])
         for action in footer_actions(home.situation):

@@ -158,6 +158,9 @@ class SpecPanel(LinePanel):
         self.top = min(max(self.top + step, 0), max(len(self._sheet) - self.size.height, 0))
         self.draw()
 
+    def do_open(self) -> None:
+        house(self.app).perform("about")
+
     def do_up(self) -> None:
         self._scroll(-1)
 
