@@ -1,5 +1,6 @@
 """`vram-tui` without a subcommand: open the dashboard, on a model if one is named."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -51,6 +52,8 @@ def run(argv: list[str]) -> int:
         raise CommandError(
             "the dashboard needs a terminal; in a pipe use a command, such as vram-tui show MODEL (see vram-tui --help)"
         )
+    # A start makes many objects that live as long as the program: collecting meanwhile finds nothing and costs time.
+    gc.disable()
     from vram_tui.catalog import Ambiguous, NotFound, load_catalog
 
     catalog = load_catalog(arguments.catalog)

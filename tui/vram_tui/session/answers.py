@@ -3,9 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from vram_tui.catalog.hardware import HardwareCatalogue
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
@@ -13,6 +12,9 @@ from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.estimator.subject import Subject
 from vram_tui.session.state import NATIVE, Row, Session
+
+if TYPE_CHECKING:
+    from vram_tui.catalog.hardware import HardwareCatalogue
 
 KEPT_MEMORIES = 8192
 TIGHT_SHARE = 0.05
@@ -60,7 +62,7 @@ class Library(Protocol):
     @property
     def facts(self) -> Facts: ...
     @property
-    def hardware(self) -> HardwareCatalogue: ...
+    def hardware(self) -> "HardwareCatalogue": ...
     def entry(self, model: str, /) -> Any: ...
     def search(self, query: str, memory: Callable[[str], int | None] | None = None) -> Sequence[Any]: ...
     def subject(self, model: str, /, profile: str = "verified") -> Subject: ...

@@ -239,7 +239,6 @@ class HouseScreen(Screen[None]):
 
 def plain_title(text: str) -> Any:
     """A border title that is not read as markup."""
-    from textual.content import Content
 
     return Content(text)
 

@@ -1,6 +1,6 @@
 """The home screen: every model, its sheet, its requirements, and what the cursor's cell is made of."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from textual import events
@@ -9,44 +9,47 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
 from textual.widgets import Static
 
-from vram_tui.app.screens.base import SMALLEST, HouseScreen
+from vram_tui.app.screens.base import SMALLEST
+from vram_tui.app.screens.explore_lines import bits_words, plain, short_sheet
+from vram_tui.app.screens.grid_editing import GridEditing
 from vram_tui.app.widgets.breakdown import Breakdown
 from vram_tui.app.widgets.field import Asking
-from vram_tui.app.widgets.grid_cursor import Cursor
-from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted, width_of
+from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted
 from vram_tui.app.widgets.model_list import ModelList
 from vram_tui.app.widgets.plot import Level, Plot, Series
-from vram_tui.app.widgets.requirements_grid import RequirementsGrid
 from vram_tui.app.widgets.spec_panel import SpecPanel
 from vram_tui.estimator.memory import Memory
-from vram_tui.quantities import format_parameters, format_tokens, unit_label
+from vram_tui.quantities import unit_label
 from vram_tui.session import edits
+from vram_tui.session.counts import fact_labels
+from vram_tui.session.explaining import AskedFact, Target, asked_in_grid, asked_in_list
 from vram_tui.session.listing import listing
-from vram_tui.session.specs import license_words
-from vram_tui.session.state import DEFAULT_GRID, SORTS, Session
+from vram_tui.session.state import SORTS, Session
 from vram_tui.text import safe
 
 WIDE, TALL = 100, 32
 """From this size on the panels stand under each other; below they are tabs."""
 HUGE, NARROW = 160, 76
 BREAKDOWN = 5
+RATED_AT_ONCE = 12
+RATE_AFTER_SECONDS = 0.1
+"""Fit glyphs come after the first paint."""
 SHEET_LEAST, SHEET_BEST = 12, 19
 PLOT_LINES = 9
 """The plot has a place of its own where this many lines are left beside the sheet at its best."""
 TABS = ("grid", "spec", "plot")
 
 
-class Explore(HouseScreen):
+class Explore(GridEditing):
     """Sidebar, specification, grid, plot and breakdown around one session."""
 
-    CSS_PATH = "explore.tcss"
+    # Its style sheet, explore.tcss, belongs to the app: it is needed at every start.
     name_in_registry = "explore"
 
     def __init__(self) -> None:
         super().__init__()
         self.models = ModelList("models")
         self.spec = SpecPanel("spec")
-        self.grid = RequirementsGrid("grid")
         self.plot = Plot("plot")
         self.breakdown = Breakdown("breakdown")
         self.tab = "grid"
@@ -78,7 +81,7 @@ class Explore(HouseScreen):
         self._arrange(*self.app.size)
         self._filter(self.home.session.filter)
         self.set_focus(self.models, scroll_visible=False)
-        self.call_after_refresh(self._rate_models)
+        self.set_timer(RATE_AFTER_SECONDS, self._start_rating)
 
     def on_screen_resume(self) -> None:
         self._fill_all()
@@ -144,13 +147,13 @@ class Explore(HouseScreen):
             words = {"grid": "Grid", "spec": "Spec", "plot": "Plot"}
             tabs = "  ".join(f"[{words[name]}]" if name == self.tab else words[name] for name in TABS)
             for name in TABS:
-                self._panel(name).border_title = _plain(tabs)
-            self.grid.border_subtitle = _plain(f"{unit_label(session.units)}, {method}{profile}")
+                self._panel(name).border_title = plain(tabs)
+            self.grid.border_subtitle = plain(f"{unit_label(session.units)}, {method}{profile}")
             return
         self.spec.border_title, self.plot.border_title = "Model", "Memory against context"
         self.breakdown.border_title = "Selected cell"
-        self.grid.border_title = _plain(self.grid.title())
-        self.grid.border_subtitle = _plain(f"{method}{profile}")
+        self.grid.border_title = plain(self.grid.title())
+        self.grid.border_subtitle = plain(f"{method}{profile}")
 
     def show_tab(self, name: str) -> None:
         if name != self.tab:
@@ -205,7 +208,7 @@ class Explore(HouseScreen):
         memories = [answers.of_row(session, row) for row in session.grid.rows]
         if self.grid.display:
             head, tail = self._grid_frame()
-            bits = [_bits(memory, session, index) for index, memory in enumerate(memories)]
+            bits = [bits_words(memory, session, index) for index, memory in enumerate(memories)]
             self.grid.fill(cells, bits, head, tail)
         self.breakdown.fill(session.selected_row, cells[session.row][session.column], memories[session.row])
         if self.plot.display:
@@ -219,7 +222,7 @@ class Explore(HouseScreen):
         head: list[Line] = []
         summary = self._summaries.get(session.model)
         if self.tabbed and summary is not None:
-            head = [*_short_sheet(summary, inner, glyphs.more), EMPTY]
+            head = [*short_sheet(summary, inner, glyphs.more), EMPTY]
         tiers = answers.facts.tiers
         whole = sum(len(tier.label) + 5 for tier in tiers) - 3 <= inner
         legend: list[Run] = []
@@ -265,23 +268,20 @@ class Explore(HouseScreen):
             levels.append(Level(safe(session.target, 20), machine.usable_bytes, "good"))
         self.plot.fill(series, levels, (1024, max(native, 8192)), session.units)
 
+    def _start_rating(self) -> None:
+        self.models.scrolled = self._rate_models
+        self._rate_models()
+
     def _rate_models(self) -> None:
-        """Fit glyphs of the list, a few models at a time so that keys never wait."""
+        """Fit glyphs of the models in sight, a few at a time so that keys never wait."""
         session, answers = self.home.session, self.home.answers
-        missing = [item.model.id for item in self._order() if item.model.id not in self.models.tiers]
-        for model in missing[:12]:
+        missing = [model for model in self.models.in_sight() if model not in self.models.tiers]
+        for model in missing[:RATED_AT_ONCE]:
             self.models.tiers[model] = answers.list_tier(session, model)
         if missing:
-            visible = {item.model.id for item in self.models.items[self.models.top :][: self.models.page] if item.model}
-            if visible & set(missing[:12]):
-                self.models.draw()
-            if len(missing) > 12:
-                self.set_timer(0.004, self._rate_models)
-
-    def _order(self) -> list[Any]:
-        """List items, those in sight first."""
-        items, top = self.models.items, self.models.top
-        return [item for item in (*items[top : top + self.models.page], *items) if item.model]
+            self.models.draw()
+        if len(missing) > RATED_AT_ONCE:
+            self.set_timer(0.004, self._rate_models)
 
     # List
 
@@ -340,13 +340,16 @@ class Explore(HouseScreen):
         model = self.home.session.model
         self.home.edit(lambda session: edits.toggle_mark(session, model))
 
-    def do_show_grid(self) -> None:
+    def show_grid(self) -> None:
         self.show_tab("grid")
+
+    def do_show_grid(self) -> None:
+        self.show_grid()
 
     def do_show_spec(self) -> None:
         self.show_tab("spec")
 
-    def do_plot(self) -> None:
+    def do_show_plot(self) -> None:
         self.show_tab("spec" if self.focused is self.plot and not self.spec.display else "plot")
 
     # Grid
@@ -357,173 +360,23 @@ class Explore(HouseScreen):
         else:
             self.do_edit()
 
-    def do_edit(self) -> None:
-        """Edit what the cursor of the grid is on; from a figure, the context above it."""
-        place, cursor = self.grid.cursor.place, self.grid.cursor
-        if self.focused is not self.grid:
-            self.show_tab("grid")
-            return
-        session = self.home.session
-        formats = self.home.answers.facts.formats
-        if place in ("add-row", "corner"):
-            self.do_add()
-        elif place == "add-context":
-            self._ask_grid(
-                "a context to add: 32K, 131072, 1M, native",
-                "",
-                lambda text: self._edit(lambda now: edits.add_context(now, text)),
-            )
-        elif place == "quant":
-            row = session.grid.rows[cursor.row]
-            self._ask_grid(
-                "a format, or bits per weight such as 4.25",
-                row.label,
-                lambda text: self._edit(lambda now: edits.retype_row(now, cursor.row, text, formats)),
-                tuple(formats),
-            )
-        elif place == "bits":
-            bits = session.grid.rows[cursor.row].bits
-            self._ask_grid(
-                "bits per weight; empty takes the format's own",
-                f"{bits:g}" if bits else "",
-                lambda text: self._edit(lambda now: edits.set_bits(now, cursor.row, text)),
-            )
-        else:
-            column = session.column if place == "figure" else cursor.column
-            heading = replace(cursor, row=-1, column=column)
-            context = session.grid.contexts[column]
-            value = format_tokens(context).replace(",", "") if context else "native"
-            self._ask_grid(
-                "a context: 32K, 131072, 1M, native",
-                value,
-                lambda text: self._edit(lambda now: edits.retype_context(now, column, text)),
-                at=heading,
-            )
-
-    def _edit(self, change: Any) -> bool:
-        return self.home.edit(change)
-
-    def _ask_grid(self, hint: str, value: str, accept: Any, choices: tuple[str, ...] = (), at: Any = None) -> None:
-        offset, width = self.grid.place_of(at or self.grid.cursor)
-        self.ask(self.grid, Region(offset.x, offset.y, width, 1), value, Asking(hint, accept, choices=choices))
-
-    def do_add(self) -> None:
-        """A context where the cursor is on the heading line, else a quantization under the cursor's row."""
-        if self.focused is not self.grid:
-            self.show_tab("grid")
-        cursor = self.grid.cursor
-        if cursor.row == -1:
-            self._ask_grid(
-                "a context to add: 32K, 131072, 1M, native",
-                "",
-                lambda text: self._edit(lambda now: edits.add_context(now, text)),
-            )
-            return
-        formats = self.home.answers.facts.formats
-        place = replace(cursor, column=-2, row=min(cursor.row, cursor.rows))
-        self._ask_grid(
-            "a format to add, or bits per weight such as 4.25",
-            "",
-            lambda text: self._edit(lambda now: edits.add_row(now, text, formats)),
-            tuple(formats),
-            at=place,
-        )
-
-    def do_remove(self) -> None:
-        cursor = self.grid.cursor
-        if self.focused is not self.grid:
-            self.home.tell("go to the grid first (tab)", bad=True)
-        elif cursor.place == "context":
-            self.home.edit(lambda session: edits.delete_context(session, cursor.column))
-        elif self._is_row(cursor):
-            self.home.edit(lambda session: edits.delete_row(session, cursor.row))
-
-    def _is_row(self, cursor: Cursor) -> bool:
-        return cursor.place in ("figure", "quant", "bits")
-
-    def _shift(self, step: int) -> None:
-        cursor = self.grid.cursor
-        if self.focused is not self.grid:
-            self.home.tell("go to the grid first (tab)", bad=True)
-        elif cursor.place == "context":
-            if self.home.edit(lambda session: edits.move_context(session, cursor.column, step)):
-                self.grid.cursor = cursor.moved(0, step)
-                self.grid.draw()
-        elif self._is_row(cursor) and self.home.edit(lambda session: edits.move_row(session, cursor.row, step)):
-            self.grid.cursor = cursor.moved(step, 0)
-            self.grid.draw()
-
-    def do_earlier(self) -> None:
-        self._shift(-1)
-
-    def do_later(self) -> None:
-        self._shift(1)
-
-    def do_row_runtime(self) -> None:
-        row = self.home.session.row
-        runtimes = self.home.answers.facts.runtimes
-        place = replace(self.grid.cursor, row=row, column=-2)
-        self._ask_grid(
-            "a runtime for this row; empty takes the scenario's",
-            self.home.session.selected_row.runtime or "",
-            lambda text: self._edit(lambda now: edits.set_row_runtime(now, row, text, runtimes)),
-            tuple(runtimes),
-            at=place,
-        )
-
-    def do_save_grid(self) -> None:
-        self._ask_grid(
-            "a name for these rows and columns", "", lambda text: self._edit(lambda now: edits.save_grid(now, text))
-        )
-
-    def do_use_grid(self) -> None:
-        names = tuple(saved.name for saved in self.home.session.grids)
-        self._ask_grid(
-            "which grid: " + (", ".join(names) or "none is saved yet"),
-            names[0] if names else "",
-            lambda text: self._edit(lambda now: edits.use_grid(now, text)),
-            names,
-        )
-
-    def do_reset_grid(self) -> None:
-        self.home.edit(lambda session: replace(session, grid=DEFAULT_GRID))
+    def explain_targets(self) -> tuple[Sequence[Target], int]:
+        """The row of the grid, the figures of the sheet, or those of a list row: whatever the cursor is in."""
+        answers, session = self.home.answers, self.home.session
+        model = session.model
+        summary = self._summaries.get(model)
+        if summary is None or self.focused is self.chips:
+            return (), 0
+        if self.focused is self.spec:
+            labels = fact_labels(answers.library.entry(model), summary)
+            return [AskedFact(model, label) for label in labels], 0
+        if self.focused is self.models:
+            facts = [AskedFact(model, "parameters"), *([AskedFact(model, "active")] if "MoE" in summary.kind else [])]
+            return [asked_in_list(answers, session, model), *facts], 0
+        columns = range(len(session.grid.contexts))
+        return [asked_in_grid(answers, session, session.row, column) for column in columns], session.column
 
     def do_copy(self) -> None:
         """The figure under the cursor, or the whole grid from the list, as text."""
         self.app.copy_to_clipboard(self.breakdown.text if self.focused is self.grid else self.grid.text)
         self.home.tell("copied")
-
-
-def _bits(memory: Memory | str, session: Session, index: int) -> str:
-    row = session.grid.rows[index]
-    if row.bits is not None:
-        return f"{row.bits:.2f}"
-    return "" if isinstance(memory, str) else f"{memory.weights.bits_per_weight:.2f}"
-
-
-def _short_sheet(summary: Any, width: int, more: str) -> list[Line]:
-    """Name and figures in two lines, for the size where the sheet is a tab."""
-    released = f"{summary.released:%b %Y}" if summary.released else ""
-    name = Run(fitted(safe(summary.name, 80), width, more), "bold")
-    first = [name]
-    for text in (safe(summary.vendor, 40), safe(license_words(summary.license), 30), released):
-        if text and width_of(first) + 2 + len(text) <= width:
-            first += [Run("  "), Run(text, "dim")]
-    figures = [(format_parameters(summary.parameters), "params")]
-    if "MoE" in summary.kind:
-        figures.append((format_parameters(summary.active), "active"))
-    figures.append((format_tokens(summary.context) if summary.context else "unknown", "context"))
-    figures.append((summary.kind, ""))
-    second: list[Run] = []
-    for value, label in figures:
-        pair = [Run(value, "bold"), Run(f" {label}   " if label else "   ", "dim")]
-        if width_of(second) + width_of(pair) - 3 <= width:
-            second += pair
-    return [tuple(first), tuple(second)]
-
-
-def _plain(text: str) -> Any:
-    """A border title that is not read as markup."""
-    from textual.content import Content
-
-    return Content(text)

@@ -1,5 +1,7 @@
 """The sidebar: every model in families, sizes right-aligned, a mark and a fit glyph on each line."""
 
+from collections.abc import Callable
+
 from textual import events
 
 from vram_tui.app.house import house
@@ -18,7 +20,10 @@ class ModelList(LinePanel):
         self.cursor = 0
         self.top = 0
         self.tiers: dict[str, int | None] = {}
+        self.scrolled: Callable[[], object] | None = None
+        """Called when other models come into sight."""
         self._total = 0
+        self._drawn_top = -1
 
     @property
     def page(self) -> int:
@@ -27,6 +32,7 @@ class ModelList(LinePanel):
     def fill(self, items: list[Item], total: int) -> None:
         """Other items, with the cursor on the session's model where it is among them."""
         self.items, self._total = items, total
+        self._drawn_top = -1
         self.border_subtitle = self._count()
         self.place(house(self.app).session.model)
 
@@ -46,6 +52,10 @@ class ModelList(LinePanel):
             self.cursor = next((index for index, item in enumerate(self.items) if item.model), 0)
         self._scroll()
         self.draw()
+
+    def in_sight(self) -> list[str]:
+        """The models on the screen now."""
+        return [item.model.id for item in self.items[self.top : self.top + self.page] if item.model]
 
     def selected(self) -> str:
         item = self.items[self.cursor] if self.cursor < len(self.items) else None
@@ -136,6 +146,9 @@ class ModelList(LinePanel):
         """Show the window of the list."""
         if not self.is_attached or not self.size.height:
             return
+        if self.top != self._drawn_top and self.scrolled:
+            self._drawn_top = self.top
+            self.call_later(self.scrolled)
         session, width = house(self.app).session, self.size.width
         lines = [self._filter_line(session.filter, width)]
         marks = session.marks
