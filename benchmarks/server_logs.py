@@ -5,6 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchmarks.names import Names
+
+from vram_tui.estimator.cache_types import SERVER_TYPES
 from vram_tui.estimator.devices import Device, Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.pools import paging_of, pool
@@ -20,16 +23,10 @@ MODELS = {
     "Qwen3-8B-class bf16": "Qwen/Qwen3-8B",
     "train/checkpoints/qwen25-3b-distill-merged": "Qwen/Qwen2.5-3B-Instruct",
     "typhoon-ai/typhoon-s-thaillm-8b-instruct-research-preview": "Qwen/Qwen3-8B",
-    "casperhansen/deepseek-r1-distill-qwen-14b-awq": "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B",
-    "Qwen/Qwen2.5-14B-Instruct-AWQ": "Qwen/Qwen2.5-14B-Instruct",
     "/home/stewa/ai-models/weights/ybelkada/llava-1.5-7b-hf-awq": "meta-llama/Llama-2-7b-hf",
-    "cyankiwi/gemma-4-26B-A4B-it-qat-AWQ-INT4": "google/gemma-4-26B-A4B-it",
-    "RedHatAI/gemma-4-26B-A4B-it-NVFP4": "google/gemma-4-26B-A4B-it",
-    "RedHatAI/Qwen3.8-27B-INT4": "Qwen/Qwen3.8-27B",
     "./qwen36_27B": "Qwen/Qwen3.6-27B",
     "/workspace/user_data/Qwen2.5-Omni-7B": "Qwen/Qwen2.5-7B-Instruct",
     "/root/Qwen3-VL-Embedding-2B": "Qwen/Qwen3-VL-2B-Instruct",
-    "/root/.cache/modelscope/hub/models/DeepSeek-R1-0528-w4a8-per-channel": "deepseek-ai/DeepSeek-R1-0528",
 }
 """What the logs call a model, and the entry with the same language model."""
 FORMATS = {"None": "BF16", "fp8": "FP8", "awq": "AWQ", "awq_marlin": "AWQ", "compressed-tensors": "W4A16"}
@@ -73,10 +70,11 @@ def number(value: Any) -> float | None:
 
 
 class Logs:
-    """Replays logs: `subject_of` maps a catalogue id to its Subject and raises KeyError for an unknown one."""
+    """Replays logs: `names` finds ids by what logs call a model, `subject_of` gives the Subject of an id."""
 
-    def __init__(self, facts: Facts, subject_of: Callable[[str], Subject]) -> None:
+    def __init__(self, facts: Facts, names: Names, subject_of: Callable[[str], Subject]) -> None:
         self._facts = facts
+        self._names = names
         self._subject_of = subject_of
 
     def cases(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[LogCase]:
@@ -85,7 +83,7 @@ class Logs:
             if row["id"] in UNSTATED or "model" not in row:
                 continue
             try:
-                subject = self._subject_of(MODELS.get(row["model"], row["model"]))
+                subject = self._subject_of(MODELS.get(row["model"]) or self._names.find(row["model"]))
             except KeyError:
                 continue
             case = None
@@ -98,12 +96,14 @@ class Logs:
 
     def _scenario(self, row: Mapping[str, Any]) -> Scenario:
         batched = number(row.get("max_num_batched_tokens"))
+        kv = str(row.get("kv_type_k", "auto"))
+        kv = kv if kv in SERVER_TYPES else "auto"
         return Scenario(
             runtime=row["runtime"],
             tp=int(number(row.get("tp")) or 1),
             pp=int(number(row.get("pp")) or 1),
-            kv_k="auto",
-            kv_v="auto",
+            kv_k=kv,
+            kv_v=kv,
             seqs=int(number(row.get("max_num_seqs")) or 256),
             max_batched_tokens=int(batched) if batched else None,
             gpu_memory_utilization=number(row.get("gpu_memory_utilization")),

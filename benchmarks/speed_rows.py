@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tomli
+from benchmarks.names import Names
 
 from vram_tui.catalog.hardware import HardwareCatalogue
 from vram_tui.estimator import speed_llamacpp, speed_serving
@@ -43,12 +44,22 @@ class Compared:
 
 
 class Bench:
-    """Looks rows up: `model_of` maps a catalogue id to its Model."""
+    """Looks rows up: `model_of` maps a catalogue id to its Model, `names` finds ids by what tables call them.
+
+    `unresolved` collects rows whose hardware or model the catalogue does not have.
+    """
 
     def __init__(
-        self, catalog_dir: Path, facts: Facts, hardware: HardwareCatalogue, model_of: Callable[[str], Model]
+        self,
+        catalog_dir: Path,
+        facts: Facts,
+        hardware: HardwareCatalogue,
+        names: Names,
+        model_of: Callable[[str], Model],
     ) -> None:
-        self.facts = facts
+        self.unresolved: list[Mapping[str, Any]] = []
+        self._names = names
+        self.facts = self.shipped = facts
         self._hardware = hardware
         self._aliases = tomli.loads((catalog_dir / "speed_aliases.toml").read_text(encoding="utf-8"))
         self._model_of = model_of
@@ -69,7 +80,7 @@ class Bench:
         return device
 
     def model_id(self, name: str) -> str:
-        return str(self._aliases["models"].get(name, name))
+        return str(self._aliases["models"].get(name) or self._names.find(name))
 
     def format(self, name: str, model_id: str) -> str:
         """The format id of a measurement's word for it."""
@@ -86,7 +97,12 @@ class Bench:
     def compare(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Compared]:
         """Every row that names hardware and a model of the catalogue, with our estimates."""
         for row in rows:
-            yield from self._serving(row) if row["kind"] == "serve" else self._llamacpp(row)
+            try:
+                found = tuple(self._serving(row) if row["kind"] == "serve" else self._llamacpp(row))
+            except KeyError:
+                self.unresolved.append(row)
+                continue
+            yield from found
 
     def _llamacpp(self, row: Mapping[str, Any]) -> Iterator[Compared]:
         device, model = self.device(row["hardware"]), self.traffic(row)

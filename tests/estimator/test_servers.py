@@ -5,6 +5,7 @@ from functools import cache
 from statistics import median
 
 import pytest
+from benchmarks.names import Names, bare
 from benchmarks.server_logs import LogCase, Logs
 
 from tests.truth import rows
@@ -46,12 +47,23 @@ def compiled(model: str, quant: str, scenario: Scenario) -> Memory:
 @cache
 def cases() -> tuple[LogCase, ...]:
     found = catalog()
-    return tuple(Logs(found.facts, found.subject).cases(rows("run_logs")))
+    names = Names(entry.id for entry in found.entries)
+    return tuple(Logs(found.facts, names, found.subject).cases(rows("run_logs")))
 
 
 def test_logs_of_every_kind_are_replayed() -> None:
     assert len(cases()) >= 19
     assert {case.kind for case in cases()} == {"plain", "window", "hybrid"}
+
+
+def test_names_lose_what_only_tells_the_storage() -> None:
+    assert bare("casperhansen/deepseek-r1-distill-qwen-14b-awq") == "deepseek-r1-distill-qwen-14b"
+    assert bare("/models/DeepSeek-R1-0528-w4a8-per-channel/") == "deepseek-r1-0528"
+    names = Names(["Qwen/Qwen3-8B", "Qwen/Qwen3-8B-Base", "google/gemma-3-4b-it"])
+    assert names.find("someone/Qwen3-8B-GPTQ-Int4-g128") == "Qwen/Qwen3-8B"
+    assert names.find("gemma-3-4b") == "google/gemma-3-4b-it"
+    with pytest.raises(KeyError):
+        names.find("nobody/unheard-of")
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.id)

@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 import pytest
+from benchmarks.names import Names
 from benchmarks.speed_rows import Bench, Compared, plan_of
 
 from tests.truth import rows
@@ -44,7 +45,8 @@ def device(known: str) -> Device:
 @cache
 def compared() -> tuple[Compared, ...]:
     found = catalog()
-    bench = Bench(found.root, found.facts, hardware(), lambda known: found.subject(known).model)
+    names = Names(entry.id for entry in found.entries)
+    bench = Bench(found.root, found.facts, hardware(), names, lambda known: found.subject(known).model)
     return tuple(bench.compare(rows("speeds")))
 
 
