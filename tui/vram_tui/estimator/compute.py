@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from vram_tui.estimator.blocks import Attention, Mixer, Mla, Parallel
+from vram_tui.estimator.blocks import Attention, Compressed, Mixer, Mla, Parallel
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape, host_size
 from vram_tui.estimator.compute_tape import Cells
@@ -129,18 +129,53 @@ def refusal(model: Model, settings: ComputeSettings) -> str | None:
         return "quantized V cache was requested, but this requires Flash Attention"
     for layer in model.distinct_layers():
         for part in _parts(layer.mixer):
-            if isinstance(part, Mla) and settings.type_k != settings.type_v:
+            if isinstance(part, Mla | Compressed) and settings.type_k != settings.type_v:
                 return f"model does not support different K ({settings.type_k}) and V ({settings.type_v}) cache types"
             if not isinstance(part, Attention):
                 continue
             if settings.quantized_k and part.head_dim % 32:
-                return f"K cache type {settings.type_k} with block size 32 does not divide n_embd_head_k={part.head_dim}"
+                return (
+                    f"K cache type {settings.type_k} with block size 32 does not divide n_embd_head_k={part.head_dim}"
+                )
             if settings.quantized_v and part.value_dim % 32:
-                return f"V cache type {settings.type_v} with block size 32 does not divide n_embd_head_v={part.value_dim}"
+                return (
+                    f"V cache type {settings.type_v} with block size 32 does not divide n_embd_head_v={part.value_dim}"
+                )
     stated = model.gguf.value_length
     if settings.quantized_v and stated % 32:
         return f"V cache type {settings.type_v} with block size 32 does not divide n_embd_head_v={stated}"
     return None
+
+
+def warnings(model: Model) -> tuple[str, ...]:
+    """Parts of the graph that no rule describes yet: the compute buffer may be far larger than estimated."""
+    found = []
+    mixers = [part for layer in model.distinct_layers() for part in _parts(layer.mixer)]
+    if any(isinstance(part, Attention) and part.indexer for part in mixers):
+        found.append("block-sparse attention: the compute buffer can be several times larger than estimated")
+    if any(isinstance(part, Compressed) for part in mixers):
+        found.append("compressed history: the compute buffer can be several times larger than estimated")
+    if model.altup:
+        found.append("alternating updates: the compute buffer can be a third larger than estimated")
+    if any(isinstance(part, Attention | Mla) and not kernel_exists(part) for part in mixers):
+        found.append("no flash attention kernel for these heads: attention would run on the CPU")
+    return tuple(found)
+
+
+def kernel_exists(mixer: Attention | Mla) -> bool:
+    """Whether llama.cpp's CUDA flash attention has a kernel for heads of this shape."""
+    if isinstance(mixer, Mla):
+        keys, values, shared = mixer.kv_rank + mixer.rope, mixer.kv_rank, mixer.heads
+    else:
+        keys, values, shared = mixer.head_dim, mixer.value_dim, mixer.heads // max(1, mixer.kv_heads)
+    if keys in _SQUARE_HEADS:
+        return keys == values
+    if keys == 512:
+        return values == 512 and shared > 1
+    return ((keys, values) == (576, 512) and shared > 1) or ((keys, values) == (192, 128) and shared % 8 == 0)
+
+
+_SQUARE_HEADS = (40, 64, 72, 80, 96, 112, 128, 256)
 
 
 def _parts(mixer: Mixer | None) -> tuple[Mixer, ...]:

@@ -1,7 +1,7 @@
 """What feed-forwards leave in memory: dense, plain, and routed experts with shared company."""
 
 from vram_tui.estimator.blocks import Experts, FeedForward, Gated, Plain
-from vram_tui.estimator.compute_mixers import Build
+from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_tape import Ref
 
 _REDUCED_EXPERTS = range(2, 16)

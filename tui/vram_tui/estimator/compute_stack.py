@@ -2,16 +2,26 @@
 
 from collections.abc import Iterator
 from math import ceil
-from dataclasses import dataclass
 
-from vram_tui.estimator.blocks import Attention, Compressed, LatentIndexer, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
+from vram_tui.estimator.blocks import (
+    Attention,
+    Compressed,
+    Experts,
+    LatentIndexer,
+    Mamba,
+    Mamba2,
+    Mixer,
+    Mla,
+    Parallel,
+    ShortConv,
+)
 from vram_tui.estimator.cache_types import element_bytes
+from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_feed import feed
-from vram_tui.estimator.compute_mixers import Build, mix
+from vram_tui.estimator.compute_mixers import mix
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
-from vram_tui.estimator.compute_tape import Cells, Graph, Ref, Size, Tape
+from vram_tui.estimator.compute_tape import Graph, Ref, Size, Tape
 from vram_tui.estimator.model import Layer, Model
-
 
 COPIES = 4
 """Copies of every input that llama.cpp keeps on each of several GPUs, so that micro-batches overlap."""
@@ -30,6 +40,8 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     for layer in span:
         if indexer := _sparse(layer):
             build.leaves.append(build.tensor(min(indexer.top_k or 2048, settings.reach)))
+    if after < count and (late := _late_gate(model, after)):
+        _input(build, settings.floats(late[0]))
     x, normed = _inputs(build, model, shape) if not first else _handed_over(build, model, shape, first, after)
     for number, (layer, told) in enumerate(_telling_layers(span), first):
         if told:
@@ -144,13 +156,36 @@ def _handed_over(build: Build, model: Model, shape: _Shape, first: int, after: i
     the caches that layers with shared keys and values read."""
     if model.per_layer_input:
         build.per_layer = _input(build, build.settings.floats(model.per_layer_input.size * (after - first)))
+    if late := _late_gate(model, first):
+        _input(build, build.settings.floats(late[1]))
     for size in _foreign_caches(model, build.settings, first, after):
         _input(build, size)
-    normed = _input(build, build.settings.floats(build.hidden))
+    normed = None if model.norms == "post" else _input(build, build.settings.floats(build.hidden))
     residual = _input(build, build.settings.floats(build.hidden))
     _reach_inputs(build, None, shape)
     build.expand()
     return residual, normed
+
+
+def _late_gate(model: Model, boundary: int) -> tuple[int, int] | None:
+    """Widths of a gate that is computed on the wrong side of a boundary between devices, and of what it is cut from.
+
+    The states of the first layer behind the boundary are gathered before the rest of the last Mamba layer in front
+    of it, so that the scheduler counts that layer's gate to the device behind and carries it back.
+    """
+    layers = list(model.layers())
+    if not isinstance(layers[boundary].mixer, Mamba | Mamba2 | ShortConv):
+        return None
+    for layer in reversed(layers[:boundary]):
+        if isinstance(layer.feed_forward, Experts):
+            return None
+        if isinstance(layer.mixer, Mamba):
+            return layer.mixer.inner, 2 * layer.mixer.inner
+        if isinstance(layer.mixer, Mamba2):
+            return layer.mixer.inner, layer.mixer.inner + layer.mixer.conv_width + layer.mixer.heads
+        if layer.mixer is not None:
+            return None
+    return None
 
 
 def _foreign_caches(model: Model, settings: ComputeSettings, first: int, after: int) -> Iterator[Size]:

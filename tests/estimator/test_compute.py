@@ -1,0 +1,118 @@
+"""llama.cpp's compute buffers against what llama.cpp reserved itself, and the allocator's own habits."""
+
+from itertools import pairwise
+
+import pytest
+
+from tests.estimator.compute_cases import by_architecture, cases, listing, model_of, settings_of, share
+from tests.truth import rows
+from vram_tui.estimator import compute
+from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.compute_tape import Cells, Graph, Size
+
+UNMODELLED = {"minimax-m3", "deepseek4", "gemma3n"}
+"""Architectures whose graphs hold parts that no block describes yet: warned about, not hidden."""
+
+
+def test_server_settings() -> None:
+    errors = [case.device for case in cases("cuda1") if case.server]
+    assert share(errors, 0.01) >= 0.915
+    assert share(errors, 0.05) >= 0.95
+
+
+def test_all_settings_on_one_gpu() -> None:
+    errors = [case.device for case in cases("cuda1")]
+    assert share(errors, 0.05) >= 0.93
+    assert share(errors, 0.10) >= 0.95
+
+
+def test_host_and_output_buffers() -> None:
+    found = cases("cuda1")
+    assert share([case.host for case in found], 0.01) >= 0.935
+    assert share([case.output for case in found], 0.0) == 1.0
+
+
+def test_two_gpus() -> None:
+    errors = [case.device for case in cases("cuda2")]
+    assert share(errors, 0.01) >= 0.8
+    assert share(errors, 0.10) >= 0.9
+    assert share([case.host for case in cases("cuda2")], 0.01) >= 0.93
+
+
+@pytest.mark.parametrize("name", sorted(set(by_architecture("cuda1")) - UNMODELLED))
+def test_server_settings_of_every_architecture(name: str) -> None:
+    errors = [case.device for case in by_architecture("cuda1")[name] if case.server]
+    assert share(errors, 0.05) >= 0.75
+    assert min(errors) >= -0.15
+
+
+def test_unmodelled_parts_are_warned_about() -> None:
+    for name in ("MiniMax-M3", "DeepSeek-V4-Flash", "gemma-3n-E4B"):
+        assert compute.warnings(model_of(name))
+    assert not compute.warnings(model_of("Qwen3-8B"))
+
+
+def test_settings_that_are_refused() -> None:
+    refused = [row for row in rows("llamacpp_allocations") if row.get("error")]
+    assert refused
+    for row in refused:
+        reason = compute.refusal(model_of(row["model"]), settings_of(row))
+        assert reason
+        assert reason in row["error"]
+    accepted = (row for row in rows("llamacpp_allocations") if not row.get("error"))
+    assert not [row for row in accepted if compute.refusal(model_of(row["model"]), settings_of(row))]
+
+
+def test_curve_meets_the_exact_values() -> None:
+    model = model_of("gemma-3-27b")
+    settings = ComputeSettings(ubatch=512, outputs=1)
+    curve = compute.device_curve(model, settings, 512, 131072)
+    for context in range(512, 131072, 4096 + 256):
+        exact = compute.device_bytes(model, settings, context)
+        assert abs(curve.at(context) - exact) <= 0.005 * exact
+
+
+def test_layers_split_as_llama_cpp_splits_them() -> None:
+    model = model_of("Qwen3-8B")
+    assert compute.layer_spans(model, (1, 1)) == ((0, 19), (19, 36))
+    spans = compute.layer_spans(model, (3, 1, 1))
+    assert spans[0][0] == 0
+    assert spans[-1][1] == 36
+    assert all(before[1] == after[0] for before, after in pairwise(spans))
+
+
+def test_listing_names_every_architecture() -> None:
+    assert {entry[0] for entry in listing("cuda1")} == {row["arch"] for row in rows("llamacpp_models")}
+
+
+def test_a_tensor_is_released_after_its_last_reader() -> None:
+    graph = Graph()
+    first = graph.add(Size(1000))
+    second = graph.add(Size(1000), (first,))
+    graph.add(Size(1000), (second,))
+    assert graph.tape().reserved_bytes(Cells(0, 0)) == 2 * 1024
+
+
+def test_an_operation_in_place_takes_over_its_source() -> None:
+    graph = Graph()
+    first = graph.add(Size(1000))
+    graph.add(Size(1000), (first,), inplace=True)
+    assert graph.tape().reserved_bytes(Cells(0, 0)) == 1024
+
+
+def test_a_view_cannot_be_taken_over() -> None:
+    graph = Graph()
+    first = graph.add(Size(1000))
+    graph.add(Size(1000), (first.as_view,), inplace=True)
+    assert graph.tape().reserved_bytes(Cells(0, 0)) == 2 * 1024
+
+
+def test_the_smallest_hole_that_fits_is_used() -> None:
+    graph = Graph()
+    wide, guard = graph.add(Size(4096)), graph.add(Size(128))
+    narrow, last = graph.add(Size(1024)), graph.add(Size(128))
+    graph.until(wide, narrow)
+    tenant = graph.add(Size(1024))
+    graph.until(guard, last, tenant)
+    tape = graph.tape()
+    assert tape.reserved_bytes(Cells(0, 0)) == 4096 + 128 + 1024 + 128

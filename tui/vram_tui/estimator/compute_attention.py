@@ -1,0 +1,178 @@
+"""What attention leaves in memory, in the order in which llama.cpp computes it (b11549): heads, latent, sparse."""
+
+from vram_tui.estimator.blocks import Attention, Compressed, LatentIndexer, Mla
+from vram_tui.estimator.compute_build import Build
+from vram_tui.estimator.compute_setting import rotation_width
+from vram_tui.estimator.compute_tape import Ref, Size
+
+
+def _projected(build: Build, width: int, head_dim: int, kind: str, rotated: bool, x: Ref) -> Ref:
+    """A projection with its head norm and its rotary embedding; `kind` is the qk_norm of the mixer."""
+    y = build.tensor(width, x)
+    if kind == "full":
+        y = build.token_norm(y, width)
+    if kind == "head":
+        y = build.tensor(width, build.tensor(width, y.as_view), inplace=True)
+        return build.tensor(width, y, inplace=True) if rotated else y
+    return build.tensor(width, y.as_view) if rotated else y
+
+
+def attention(build: Build, mixer: Attention, x: Ref) -> Ref:
+    out = attend(build, mixer, x)
+    return build.tensor(build.hidden, out.as_view)
+
+
+def attend(build: Build, mixer: Attention, x: Ref) -> Ref:
+    """Attention up to (not including) its output projection: heads · v_dim wide."""
+    heads, kv_heads, head_dim, v_dim = mixer.heads, mixer.kv_heads, mixer.head_dim, mixer.value_dim
+    q_width, k_width, v_width = heads * head_dim, kv_heads * head_dim, kv_heads * v_dim
+    gate_source = None
+    if mixer.gate == "in-q":
+        gate_source = build.tensor(2 * q_width, x)
+        q = build.tensor(q_width, gate_source.as_view)
+        q = build.tensor(q_width, q, inplace=True)
+    else:
+        q = _projected(build, q_width, head_dim, mixer.qk_norm, build.rotary, x)
+    q = _rotate(build, q, q_width, head_dim, build.settings.quantized_k)
+    k = v = None
+    if mixer.kv == "own":
+        if build.windows:
+            k = _keys(build, mixer, k_width, x)
+            v = _values(build, mixer, v_width, x, k)
+        else:
+            v = _values(build, mixer, v_width, x, None)
+            k = _keys(build, mixer, k_width, x)
+        build.graph.until(k)
+        build.graph.until(v)
+    out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
+    build.expand()
+    if build.settings.quantized_v:
+        out = _rotate(build, out, heads * v_dim, v_dim, True)
+    return _gated(build, mixer, x, out, gate_source)
+
+
+def _keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
+    k = _projected(build, width, mixer.head_dim, mixer.qk_norm, build.rotary, x)
+    return _rotate(build, k, width, mixer.head_dim, build.settings.quantized_k)
+
+
+def _values(build: Build, mixer: Attention, width: int, x: Ref, k: Ref | None) -> Ref:
+    v = build.tensor(width, x)
+    return _rotate(build, v, width, mixer.value_dim, build.settings.quantized_v)
+
+
+def _rotate(build: Build, x: Ref, width: int, head_dim: int, quantized: bool) -> Ref:
+    """Quantized caches hold rotated heads: one more product with a Hadamard matrix."""
+    return build.tensor(width, x.as_view) if quantized and rotation_width(head_dim) else x
+
+
+def _scores(
+    build: Build,
+    q: Ref,
+    heads: int,
+    keys: tuple[int, int],
+    values: tuple[int, int],
+    window: bool,
+    *,
+    shared: bool = False,
+    chosen: Ref | None = None,
+) -> Ref:
+    """Scores and their product with V. `shared`: V is a view of K (latent caches), and one copy serves both."""
+    settings, mask = build.settings, chosen or build.inputs["window_mask" if window else "mask"]
+    width = heads * values[1]
+    if settings.flash:
+        rate = 0
+        if settings.type_k != "f16":
+            rate += 2 * settings.streams * keys[0] * keys[1]
+        if settings.type_v != "f16" and not shared:
+            rate += 2 * settings.streams * values[0] * values[1]
+        fixed = 4 * width * settings.tokens
+        size = Size(fixed, 0, rate) if window else Size(fixed, rate)
+        return build.graph.add(size, (q.as_view, mask))
+    rate = 4 * heads * settings.tokens
+    size = Size(0, 0, rate) if window else Size(0, rate)
+    scores = build.graph.add(size, (q.as_view,))
+    scores = build.graph.add(size, (scores, mask), inplace=True)
+    product = build.tensor(width, scores)
+    return product if shared else build.tensor(width, product.as_view)
+
+
+def _gated(build: Build, mixer: Attention, x: Ref, out: Ref, source: Ref | None) -> Ref:
+    width = mixer.heads * mixer.value_dim
+    if source is not None:
+        gate = build.tensor(width, source.as_view)
+        gate = build.tensor(width, gate, inplace=True)
+        return build.tensor(width, out.as_view, gate, inplace=True)
+    if mixer.gate == "per-head":
+        gate = build.tensor(mixer.heads, x)
+        gate = build.tensor(mixer.heads, gate, inplace=True)
+        return build.tensor(width, out.as_view, gate.as_view)
+    if mixer.gate == "element":
+        gate = build.tensor(width, x)
+        gate = build.tensor(width, gate, inplace=True)
+        return build.tensor(width, out.as_view, gate, inplace=True)
+    return out
+
+
+def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
+    heads, rank, rope, v_dim = mixer.heads, mixer.kv_rank, mixer.rope, mixer.v_dim
+    q_width = heads * (mixer.nope + rope)
+    source = x
+    if mixer.indexer:
+        _indexer_keys(build, mixer.indexer, x)
+    if mixer.q_rank:
+        source = build.token_norm(build.tensor(mixer.q_rank, x), mixer.q_rank)
+    q = build.tensor(q_width, source)
+    absorbed = build.tensor(heads * rank, q.as_view)
+    rotated = build.tensor(heads * rope, q.as_view)
+    q = build.tensor(heads * (rank + rope), absorbed.as_view, rotated)
+    compressed_kv = build.tensor(rank + rope, x)
+    normed = build.tensor(rank, compressed_kv.as_view)
+    normed = build.tensor(rank, normed, inplace=True)
+    k_rope = build.tensor(rope, compressed_kv.as_view)
+    k = build.tensor(rank + rope, normed.as_view, k_rope)
+    build.graph.until(k)
+    chosen = _chosen(build, mixer.indexer, x, source) if mixer.indexer else None
+    out = _scores(build, q, heads, (1, rank + rope), (1, rank), False, shared=True, chosen=chosen)
+    expanded = build.tensor(heads * v_dim, out.as_view)
+    expanded = build.tensor(heads * v_dim, expanded.as_view)
+    return build.tensor(build.hidden, expanded.as_view)
+
+
+def _indexer_keys(build: Build, indexer: LatentIndexer, x: Ref) -> None:
+    dim = indexer.dim
+    k = build.tensor(dim, x)
+    k = build.tensor(dim, k)
+    k = build.tensor(dim, build.tensor(dim, k, inplace=True), inplace=True)
+    k = build.tensor(dim, k.as_view)
+    build.graph.until(build.tensor(dim, k))
+
+
+def _chosen(build: Build, indexer: LatentIndexer, x: Ref, source: Ref) -> Ref:
+    """The mask that lets only the best-scored cells through."""
+    settings, tokens = build.settings, build.settings.tokens
+    picked = min(indexer.top_k or 2048, settings.reach)
+    filled = build.tensor(picked, build.leaves.pop(0), inplace=True)
+    q = build.tensor(indexer.heads * indexer.dim, source)
+    q = build.tensor(indexer.heads * indexer.dim, q.as_view)
+    q = build.tensor(indexer.heads * indexer.dim, q)
+    weights = build.tensor(indexer.heads, x)
+    weights = build.tensor(indexer.heads, weights.as_view)
+    scores = build.graph.add(Size(0, 4 * tokens), (q.as_view, weights, build.inputs["indexer_mask"]))
+    best = build.tensor(picked, build.tensor(picked, scores))
+    mask = build.graph.add(settings.mask(False), (build.inputs["mask"],))
+    build.graph.until(filled, best, mask)
+    return build.graph.add(settings.mask(False), (mask.as_view, build.inputs["mask"]), inplace=True)
+
+
+def compressed(build: Build, mixer: Compressed, x: Ref) -> Ref:
+    width = mixer.heads * mixer.head_dim
+    low = build.token_norm(build.tensor(mixer.q_rank, x), mixer.q_rank)
+    q = build.tensor(width, low)
+    q = build.tensor(width, build.tensor(width, q.as_view))
+    kv = build.tensor(mixer.head_dim, build.tensor(mixer.head_dim, x))
+    build.graph.until(kv)
+    out = build.tensor(width, q.as_view, build.inputs["window_mask"])
+    out = build.tensor(width, out)
+    out = build.tensor(mixer.o_rank * mixer.o_groups, out.as_view)
+    return build.tensor(build.hidden, out.as_view)
