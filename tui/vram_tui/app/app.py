@@ -1,12 +1,9 @@
 """The app: one session, one key map, one set of answers; screens come and go around them."""
 
 import gc
-import os
 import signal
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from time import monotonic
 from typing import Any
 
 from textual import events
@@ -17,24 +14,20 @@ from textual.screen import Screen
 
 from vram_tui.app import themes
 from vram_tui.app.actions import BY_ID, Situation
-from vram_tui.app.clipboard import copying
 from vram_tui.app.glyphs import ASCII, UNICODE
-from vram_tui.app.house import Edit
+from vram_tui.app.keeping import SessionApp
 from vram_tui.app.key_map import key_map
+from vram_tui.app.keyboard import take_key
 from vram_tui.app.palette import ActionProvider
 from vram_tui.app.screens import SCREENS
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.app.widgets.line_panel import LinePanel
 from vram_tui.session.answers import Answers, Library
-from vram_tui.session.edits import EditError, History, set_units
+from vram_tui.session.edits import set_units
 from vram_tui.session.listing import newest
 from vram_tui.session.settings import Settings
 from vram_tui.session.state import UNITS, Session
 from vram_tui.session.storage import Store
-
-SAVE_AFTER_SECONDS = 1.5
-LATEST_FRAME_SECONDS = 0.05
-"""A burst of keys is shown as one change, but not later than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ class Options:
     target: str = ""
 
 
-class VramApp(App[None], inherit_bindings=False):
+class VramApp(SessionApp, inherit_bindings=False):
     """Holds the session and hands it to the screen on top; every key and every edit passes through here."""
 
     TITLE = "vram-tui"
@@ -72,21 +65,15 @@ class VramApp(App[None], inherit_bindings=False):
         notices: Sequence[str] = (),
         driver: type[Driver] | None = None,
     ) -> None:
-        super().__init__(driver_class=driver)
+        super().__init__(store or Store(None), driver)
         self.options = options or Options()
         self.settings = settings or Settings()
-        self.store = store or Store(None)
         self.answers = answers or Answers(library)
         self.library = library
         self.glyphs = ASCII if self.options.ascii or self.settings.ascii else UNICODE
         self.key_map, key_faults = key_map(self.settings.keys)
         self._notices = [*notices, *key_faults]
-        self._history = History(self._first_session())
-        self._shown = self._history.present
-        self._shown_at = 0.0
-        self._waiting = False
-        self._save_lock = threading.Lock()
-        self._save_timer: Any = None
+        self.begin(self._first_session())
         for theme in themes.OURS:
             self.register_theme(theme)
         # Set before anything is parsed: a change of theme parses every style sheet again.
@@ -163,12 +150,6 @@ class VramApp(App[None], inherit_bindings=False):
         self.look(theme=self.theme)
         self.tell(f"theme {self.theme}")
 
-    # The session
-
-    @property
-    def session(self) -> Session:
-        return self._history.present
-
     @property
     def situation(self) -> Situation:
         session = self.session
@@ -177,111 +158,20 @@ class VramApp(App[None], inherit_bindings=False):
             screen=top.name_in_registry if isinstance(top, HouseScreen) else "",
             screens=frozenset(SCREENS),
             marks=len(session.marks),
-            can_undo=bool(self._history.past),
-            can_redo=bool(self._history.future),
+            can_undo=self.can_undo,
+            can_redo=self.can_redo,
             has_published=bool(session.model) and self.answers.has_published(session.model),
             restricted=self.options.restricted,
             models=len(self.library.entries),
         )
-
-    def edit(self, change: Edit) -> bool:
-        try:
-            self._follow(self._history.edited(change(self.session)))
-        except EditError as refused:
-            self.tell(str(refused), bad=True)
-            return False
-        return True
-
-    def look(self, **changes: Any) -> None:
-        self._follow(self._history.seen(replace(self.session, **changes)))
-
-    def do_undo(self) -> None:
-        self._follow(self._history.undone())
-
-    def do_redo(self) -> None:
-        self._follow(self._history.redone())
-
-    def _follow(self, history: History) -> None:
-        """Take a new history and show it, together with what more keys are waiting."""
-        self._history = history
-        if self.message_queue_size and monotonic() - self._shown_at < LATEST_FRAME_SECONDS:
-            if not self._waiting:
-                self._waiting = True
-                self.call_later(self._show)
-        else:
-            self._show()
-
-    def _show(self) -> None:
-        self._waiting = False
-        old, self._shown = self._shown, self._history.present
-        self._shown_at = monotonic()
-        if old is not self._shown and isinstance(self.screen, HouseScreen):
-            self.screen.session_changed(old, self._shown)
-            self._save_soon()
-
-    def _save_soon(self) -> None:
-        if self.store.path is None or self.options.restricted:
-            return
-        if self._save_timer is not None:
-            self._save_timer.stop()
-        self._save_timer = self.set_timer(SAVE_AFTER_SECONDS, self._save_in_thread)
-
-    def _save_in_thread(self) -> None:
-        self.run_worker(self._save_and_tell, thread=True, exit_on_error=False, group="save")
-
-    def _save_and_tell(self) -> None:
-        if fault := self.save_now():
-            self.call_from_thread(self.tell, fault, bad=True)
-
-    def save_now(self) -> str | None:
-        """Write the session; a sentence where that failed."""
-        if self.options.restricted:
-            return None
-        with self._save_lock:
-            return self.store.save(self.session)
 
     # Keys and actions
 
     async def on_event(self, event: events.Event) -> None:
         """Keys are handled here, in the order they were typed: a key that opens a field is followed by its text."""
         screen = self.screen if isinstance(event, events.Key) and not event.is_forwarded else None
-        if not (isinstance(screen, HouseScreen) and isinstance(event, events.Key) and self._take_key(event, screen)):
+        if not (isinstance(screen, HouseScreen) and isinstance(event, events.Key) and take_key(self, event, screen)):
             await super().on_event(event)
-
-    def _take_key(self, event: events.Key, screen: HouseScreen) -> bool:
-        if screen.footer.message:
-            screen.footer.message = None
-            screen.footer.draw()
-        if screen.field.is_open and self._take_field_key(event, screen):
-            return True
-        if event.key == "ctrl+c":
-            self.tell(f"{self.key_map.key_of('quit')} quits")
-            return True
-        typed = event.character if event.is_printable and event.character else event.key
-        action = self.key_map.actions.get("space" if typed == " " else typed)
-        if action:
-            self.perform(action)
-        return bool(action)
-
-    def _take_field_key(self, event: events.Key, screen: HouseScreen) -> bool:
-        """A key while a field is open; False only for ctrl+c, which speaks for itself."""
-        asking = screen.field.asking
-        if event.key == "ctrl+c":
-            screen.field_cancelled()
-            return True
-        if event.key == "enter":
-            screen.field_accepted()
-        elif event.key == "escape":
-            screen.field_cancelled()
-        elif event.key in ("tab", "shift+tab"):
-            screen.field_accepted()
-            if not screen.field.is_open:
-                self.perform("next-panel" if event.key == "tab" else "previous-panel")
-        elif asking and asking.follows_list and event.key in ("up", "down", "pageup", "pagedown"):
-            screen.move_list(event.key)
-        else:
-            screen.field.take(event)
-        return True
 
     def perform(self, action: str) -> None:
         known = BY_ID[action]
@@ -300,24 +190,6 @@ class VramApp(App[None], inherit_bindings=False):
     def open_screen(self, name: str) -> None:
         """Put a screen of the registry on top."""
         self.push_screen(load_screen(name))
-
-    def tell(self, text: str, *, bad: bool = False) -> None:
-        if isinstance(self.screen, HouseScreen):
-            self.screen.footer.message = (text, bad)
-            self.screen.footer.draw()
-
-    def copy(self, text: str, what: str) -> bool:
-        """Put a text on the terminal's clipboard and tell what came of it; False where it cannot be."""
-        outcome = copying(text, what, os.environ)
-        if outcome.sequence:
-            self.send(outcome.sequence)
-        self.tell(outcome.words, bad=outcome.bad)
-        return not outcome.bad
-
-    def send(self, sequence: str) -> None:
-        """Write to the terminal what no widget draws."""
-        if self._driver is not None:
-            self._driver.write(sequence)
 
     def search(self, text: str) -> Sequence[Any]:
         """Summaries that the filter language leaves, best first."""
