@@ -30,7 +30,7 @@ def from_gguf(file: GgufFile, facts: Facts, *, today: date, origin: str = "", la
     """
     kind = file.metadata.get("general.type", "model")
     if kind != "model":
-        problem = f"is a {words(kind, 40) or 'part'}, not a model"
+        problem = f"is of type {words(kind, 40) or '?'}, not a model"
         raise GgufError(file.name, "general.type", problem, "name the language model's file")
     notes: list[str] = []
     model = _model(file, notes)
