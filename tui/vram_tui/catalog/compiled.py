@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vram_tui.estimator.profile import Profile
     from vram_tui.estimator.traffic import Shape
 
-MAGIC = b"vram-tui catalogue 2\n"
+MAGIC = b"vram-tui catalogue 3\n"
 NAME = "compiled.bin"
 _PREFIX = struct.Struct("<II")
 _WEIGHTS = struct.Struct("<6Q")
@@ -51,6 +51,7 @@ class Compiled:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._tables: dict[int, bytes] = {}
+        self._last: tuple[str, list[Any]] = ("", [])
         try:
             with path.open("rb") as file:
                 self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -73,18 +74,24 @@ class Compiled:
         return found
 
     def entry_data(self, known: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._read(self._header["bodies"][self._numbers[known]])[0]
+        found: dict[str, Any] = self._read(self._header["bodies"][self._numbers[known]])
         return found
 
     def profile(self, known: str) -> "Profile":
         from vram_tui.estimator.profile import Profile
 
-        return Profile.from_plain(self._read(self._header["bodies"][self._numbers[known]])[1])
+        return Profile.from_plain(self._folded(known)[0])
 
     def shape(self, known: str) -> "Shape":
         from vram_tui.estimator.traffic import Shape
 
-        return Shape.from_plain(self._read(self._header["bodies"][self._numbers[known]])[2])
+        return Shape.from_plain(self._folded(known)[1])
+
+    def _folded(self, known: str) -> list[Any]:
+        """Profile and shape of a model, both asked for soon after each other."""
+        if self._last[0] != known:
+            self._last = (known, self._read(self._header["folded"][self._numbers[known]]))
+        return self._last[1]
 
     def weights(self, known: str, quant: str, imatrix: bool) -> "Row | None":
         """Bytes in a format; None where the table has none: fold the blocks instead."""
@@ -160,14 +167,15 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
     facts = load_facts(root)
     formats = list(facts.formats)
     blob = bytearray()
-    rows, bodies, texts = [], [], []
+    rows, bodies, folds, texts = [], [], [], []
     weights: list[tuple[int, int, int] | None] = []
     kept = old if old is not None and old.code == code and old.formats == tuple(formats) else None
     for source in sources(root):
         entry = read_entry(source.id, source.data)
         folded = profile(entry.model)
         rows.append(to_row(summarize(entry, folded)))
-        bodies.append(_append(blob, _dump([source.data, folded.to_plain(), shape(entry.model).to_plain()])))
+        bodies.append(_append(blob, _dump(source.data)))
+        folds.append(_append(blob, _dump([folded.to_plain(), shape(entry.model).to_plain()])))
         table = kept.kept_weights(source.id, source.text) if kept else None
         if table is None and weigh_all:
             table = _table(entry.model, formats, facts)
@@ -180,6 +188,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
         "formats": formats,
         "rows": rows,
         "bodies": bodies,
+        "folded": folds,
         "weights": weights,
         "texts": texts,
         "facts": _append(blob, _dump(to_plain(facts))),

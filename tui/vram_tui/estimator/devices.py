@@ -6,6 +6,9 @@ from typing import Literal
 
 Basis = Literal["measured", "fitted", "assumed", "nominal"]
 
+TIGHT_SHARE = 0.05
+"""A fit that leaves less than this share of a device is called tight."""
+
 
 @dataclass(frozen=True, slots=True)
 class Device:

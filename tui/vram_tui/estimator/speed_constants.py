@@ -54,7 +54,21 @@ def names(device: Device, name: str, kind: str = "", variant: str = "") -> Itera
 
 def look(runtime: RuntimeFacts, device: Device, name: str, kind: str = "", variant: str = "") -> Constant:
     """The most special constant of that name. Raises KeyError where not even a fallback is known."""
-    return runtime.get(*names(device, name, kind, variant))
+    kept = _FOUND.get(id(runtime))
+    if kept is None or kept[0] is not runtime:
+        if len(_FOUND) >= KEPT_RUNTIMES:
+            _FOUND.clear()
+        kept = _FOUND[id(runtime)] = (runtime, {})
+    key = (device.device_class, device.kind, name, kind, variant)
+    constant = kept[1].get(key)
+    if constant is None:
+        constant = kept[1][key] = runtime.get(*names(device, name, kind, variant))
+    return constant
+
+
+KEPT_RUNTIMES = 64
+_FOUND: dict[int, tuple[RuntimeFacts, dict[tuple[str, str, str, str, str], Constant]]] = {}
+"""What was looked up before, by the identity of the runtime's facts (which never change, and are kept alive here)."""
 
 
 def compute_flops(device: Device, compute: str) -> float:
