@@ -132,7 +132,13 @@ def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
     k_rope = build.tensor(rope, compressed_kv.as_view)
     k = build.tensor(rank + rope, normed.as_view, k_rope)
     build.graph.until(k)
-    chosen = _chosen(build, mixer.indexer, x, source) if mixer.indexer else None
+    if build.leaves:
+        build.filled = build.tensor(build.picked, build.leaves.pop(0), inplace=True)
+    chosen = None
+    if mixer.indexer:
+        build.picks = _picks(build, mixer.indexer, x, source)
+    if build.indexer:
+        chosen = _chosen(build)
     out = _scores(build, q, heads, (1, rank + rope), (1, rank), False, shared=True, chosen=chosen)
     expanded = build.tensor(heads * v_dim, out.as_view)
     expanded = build.tensor(heads * v_dim, expanded.as_view)
@@ -148,20 +154,24 @@ def _indexer_keys(build: Build, indexer: LatentIndexer, x: Ref) -> None:
     build.graph.until(build.tensor(dim, k))
 
 
-def _chosen(build: Build, indexer: LatentIndexer, x: Ref, source: Ref) -> Ref:
-    """The mask that lets only the best-scored cells through."""
-    settings, tokens = build.settings, build.settings.tokens
-    picked = min(indexer.top_k or 2048, settings.reach)
-    filled = build.tensor(picked, build.leaves.pop(0), inplace=True)
+def _picks(build: Build, indexer: LatentIndexer, x: Ref, source: Ref) -> Ref:
+    """The best-scored cells of every token."""
+    tokens = build.settings.tokens
     q = build.tensor(indexer.heads * indexer.dim, source)
     q = build.tensor(indexer.heads * indexer.dim, q.as_view)
     q = build.tensor(indexer.heads * indexer.dim, q)
     weights = build.tensor(indexer.heads, x)
     weights = build.tensor(indexer.heads, weights.as_view)
     scores = build.graph.add(Size(0, 4 * tokens), (q.as_view, weights, build.inputs["indexer_mask"]))
-    best = build.tensor(picked, build.tensor(picked, scores))
+    return build.tensor(build.picked, build.tensor(build.picked, scores))
+
+
+def _chosen(build: Build) -> Ref:
+    """The mask that lets only the picked cells through: of this layer, or of the last one that picked."""
+    settings, reads = build.settings, [build.filled] if build.filled else []
     mask = build.graph.add(settings.mask(False), (build.inputs["mask"],))
-    build.graph.until(filled, best, mask)
+    build.graph.until(*reads, build.picks or mask, mask)
+    build.filled = None
     return build.graph.add(settings.mask(False), (mask.as_view, build.inputs["mask"]), inplace=True)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from vram_tui.estimator.blocks import LatentIndexer
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_tape import Graph, Ref, Size
 
@@ -26,6 +27,10 @@ class Build:
     residual_first: bool = False
     """Sums name the residual stream first, and so overwrite it rather than the branch."""
     inputs: dict[str, Ref] = field(default_factory=dict)
+    indexer: LatentIndexer | None = None
+    """The sparse selection of the model's latent attention: layers without their own reuse the last picks."""
+    picks: Ref | None = None
+    filled: Ref | None = None
     leaves: list[Ref] = field(default_factory=list)
     """One constant per sparse layer, there from the start: what its selection is filled with."""
     stacked: Ref | None = None
@@ -41,6 +46,11 @@ class Build:
         """The residual stream after a branch was added."""
         pair = (residual, branch) if self.residual_first else (branch, residual)
         return self.row_tensor(self.hidden, *pair, inplace=True)
+
+    @property
+    def picked(self) -> int:
+        """Cells that every token picks."""
+        return min(self.indexer.top_k or 2048, self.settings.reach) if self.indexer else 0
 
     def expand(self) -> None:
         self.expanded = self.graph.place()

@@ -7,7 +7,6 @@ from vram_tui.estimator.blocks import (
     Attention,
     Compressed,
     Experts,
-    LatentIndexer,
     Mamba,
     Mamba2,
     Mixer,
@@ -38,8 +37,8 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     build = _build(model, settings, shape)
     span = list(model.layers())[first:after]
     for layer in span:
-        if indexer := _sparse(layer):
-            build.leaves.append(build.tensor(min(indexer.top_k or 2048, settings.reach)))
+        if build.indexer and isinstance(layer.mixer, Mla):
+            build.leaves.append(build.tensor(build.picked))
     if after < count and (late := _late_gate(model, after)):
         _input(build, settings.floats(late[0]))
     x, normed = _inputs(build, model, shape) if not first else _handed_over(build, model, shape, first, after)
@@ -69,6 +68,7 @@ def _build(model: Model, settings: ComputeSettings, shape: "_Shape") -> Build:
         fused=model.gguf.fused,
         rotary=shape.rotary,
         residual_first=shape.residual_first,
+        indexer=shape.indexer,
         values_width=shape.values_width,
     )
     build.rows = settings.tokens
@@ -83,7 +83,8 @@ class _Shape:
         attentions = [part for part in mixers if isinstance(part, Attention)]
         self.window = any(part.window for part in attentions) or any(isinstance(part, Compressed) for part in mixers)
         self.full = any(not part.window for part in attentions) or any(isinstance(part, Mla) for part in mixers)
-        self.indexed = any(isinstance(part, Mla) and part.indexer for part in mixers)
+        self.indexer = next((part.indexer for part in mixers if isinstance(part, Mla) and part.indexer), None)
+        self.indexed = self.indexer is not None
         self.cached = any(part.cache() for part in mixers)
         self.residual_first = "gate-up" in model.gguf.fused or any(isinstance(part, ShortConv) for part in mixers)
         self.latent = any(isinstance(part, Mla) for part in mixers)
@@ -256,12 +257,8 @@ def _telling_layers(layers: list[Layer]) -> Iterator[tuple[Layer, bool]]:
 
 
 def _skipped(build: Build, layer: Layer) -> None:
-    if _sparse(layer):
+    if build.indexer and isinstance(layer.mixer, Mla):
         build.graph.until(build.leaves.pop(0))
-
-
-def _sparse(layer: Layer) -> LatentIndexer | None:
-    return layer.mixer.indexer if isinstance(layer.mixer, Mla) else None
 
 
 def _layer_end(build: Build, model: Model, x: Ref, number: int) -> Ref:
