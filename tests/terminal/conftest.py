@@ -1,0 +1,36 @@
+"""A home of its own for every program that is started."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.terminal import PROGRAM, Terminal
+
+Start = Callable[..., Terminal]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Start]:
+    """Start the program: `start("--ascii", size=(80, 24), env={…})`; all are ended with the test."""
+    with ExitStack() as stack:
+
+        def begin(
+            *arguments: str, size: tuple[int, int] = (80, 24), env: dict[str, str | None] | None = None
+        ) -> Terminal:
+            surroundings: dict[str, str | None] = {
+                "HOME": str(home),
+                "XDG_CONFIG_HOME": str(home / "config"),
+                "XDG_STATE_HOME": str(home / "state"),
+                "NO_COLOR": None,
+                **(env or {}),
+            }
+            return stack.enter_context(Terminal((*PROGRAM, *arguments), size, surroundings))
+
+        yield begin
