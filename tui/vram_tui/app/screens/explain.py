@@ -177,6 +177,8 @@ class Explain(HouseScreen):
         total = memory_words(mend.total_bytes, self.home.session.units)
         self.home.tell(f"{mend.title}: {total} ({undo} takes an edit back)")
 
-    def do_copy(self) -> None:
-        self.app.copy_to_clipboard("\n".join((self.headline.text, "", self.terms.text)))
-        self.home.tell("copied")
+    def copy_text(self) -> tuple[str, str]:
+        return "\n".join((self.headline.text, "", self.terms.text)), "the explanation"
+
+    def launch_cell(self) -> Asked | None:
+        return self.asked if isinstance(self.asked, Asked) else None

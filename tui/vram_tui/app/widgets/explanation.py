@@ -14,6 +14,7 @@ from vram_tui.session.specs import memory_words
 from vram_tui.session.uncounted import Uncounted
 from vram_tui.text import safe
 
+
 def value_words(value: float, unit: str, units: str) -> str:
     """A total or a part with its unit."""
     if unit == "bytes":

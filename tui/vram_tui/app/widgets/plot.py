@@ -1,25 +1,31 @@
-"""Memory against context as lines in braille: log x, a level for each tier and for the target."""
+"""Memory against context as lines in braille: log x, a letter on each line, a level for each tier and the target."""
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vram_tui.app.glyphs import Glyphs
 from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, padded
 from vram_tui.estimator.units import GB, GIB
 from vram_tui.quantities import format_tokens, unit_label
+from vram_tui.session.answers import Answers
+from vram_tui.session.state import Session
+from vram_tui.text import safe
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-LETTERS = "abcdefghijklmnop"
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+STAMP_EVERY, STAMP_STEP = 18, 5
+"""Cells between two letters of a line, and how far the letters of the next line stand from them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One line: its name, its bytes at a context, its style."""
+    """One line: its name, its bytes at a context, its style, and the letter that stands on it."""
 
     name: str
     at: Callable[[int], int]
     style: str
+    letter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,20 @@ class Level:
     style: str
 
 
+def levels_of(answers: Answers, session: Session) -> list[Level]:
+    """A level for every class with a limit, and for the target machine."""
+    nominal = session.scenario.method == "bytes-per-weight"
+    found = [
+        Level(tier.short, size, f"mark-{min(index, 2)}")
+        for index, tier in enumerate(answers.facts.tiers)
+        if (size := tier.nominal_bytes if nominal else tier.usable_bytes)
+    ]
+    machine = answers.scenario(session).machine
+    if machine is not None:
+        found.append(Level(safe(session.target, 20), machine.usable_bytes, "good"))
+    return found
+
+
 class Canvas:
     """Cells of 2 × 4 dots (or single characters without braille), each with the style drawn last."""
 
@@ -39,6 +59,14 @@ class Canvas:
         self.dots = [[0] * width for _ in range(height)]
         self.signs = [[" "] * width for _ in range(height)]
         self.styles = [[""] * width for _ in range(height)]
+        self.stamps: dict[tuple[int, int], Run] = {}
+
+    def stamp(self, column: int, row: int, sign: str, style: str) -> None:
+        """A character over whatever a cell shows; row counts cells from the top."""
+        self.stamps[row, column] = Run(sign, style)
+
+    def is_blank(self, column: int, row: int) -> bool:
+        return (row, column) not in self.stamps and not self.dots[row][column] and self.signs[row][column] == " "
 
     @property
     def rows(self) -> int:
@@ -63,7 +91,9 @@ class Canvas:
     def line(self, row: int) -> list[Run]:
         signs = [chr(0x2800 + dots) if dots else " " for dots in self.dots[row]] if self.braille else self.signs[row]
         runs: list[Run] = []
-        for sign, style in zip(signs, self.styles[row], strict=True):
+        for column, (sign, style) in enumerate(zip(signs, self.styles[row], strict=True)):
+            if stamp := self.stamps.get((row, column)):
+                sign, style = stamp
             if runs and (runs[-1].style == style or sign == " "):
                 runs[-1] = Run(runs[-1].text + sign, runs[-1].style)
             else:
@@ -78,8 +108,12 @@ def plot_lines(
     size: tuple[int, int],
     units: str,
     glyphs: Glyphs,
+    cursor: int = 0,
 ) -> list[Line]:
-    """The plot in `size` (width, height) cells, with its axes and the names of the lines on the right."""
+    """The plot in `size` (width, height) cells, with its axes and the names of the lines on the right.
+
+    `cursor` is a context that an upright line marks (0: none).
+    """
     width, height = size
     first, last = contexts
     if not series or height < 5 or width < 30 or last <= first:
@@ -89,7 +123,8 @@ def plot_lines(
     low = min(line.at(first) for line in series) * 0.9
     near = [level for level in levels if low <= level.bytes <= top * 1.6]
     top = max([top, *(level.bytes * 1.03 for level in near)])
-    names = max(len(line.name) for line in series) + 3
+    series = [line if line.letter else replace(line, letter=LETTERS[at % len(LETTERS)]) for at, line in enumerate(series)]
+    names = max(len(line.name) for line in series) + 4
     right = min(max(names, *(len(level.name) + 2 for level in near)) if near else names, width // 3)
     left = max(len(_number(top / unit)), 4) + 1
     canvas = Canvas(width - left - right, height - 2, glyphs.unicode)
@@ -101,14 +136,21 @@ def plot_lines(
     for level in near:
         for x in range(0, canvas.columns, 4 if canvas.braille else 2):
             canvas.set(x, y_of(level.bytes), level.style, "-")
-    for index, line in enumerate(series):
+    for line in series:
         before = -1
         for x in range(canvas.columns):
             tokens = max(round(first * 2 ** (span * x / (canvas.columns - 1))), 1)
             y = y_of(line.at(tokens))
             for step in range(min(y, before) if before >= 0 else y, max(y, before) + 1):
-                canvas.set(x, step, line.style, LETTERS[index % len(LETTERS)])
+                canvas.set(x, step, line.style, line.letter)
             before = y
+    if canvas.braille:
+        _stamp(series, canvas, first, span, y_of)
+    if cursor:
+        column = column_of(cursor, contexts, canvas.width)
+        for row in range(canvas.height):
+            if canvas.is_blank(column, row):
+                canvas.stamp(column, row, "⡇" if canvas.braille else "|", "dim")
     labels = _labels(series, near, last, canvas, y_of, glyphs)
     lines: list[Line] = []
     for row in range(canvas.height):
@@ -132,7 +174,7 @@ def _labels(
     glyphs: Glyphs,
 ) -> dict[int, Run]:
     """A name on the right for every line and level, moved to the nearest free row."""
-    wanted = [(y_of(line.at(last)), _key(index, line, glyphs), line.style) for index, line in enumerate(series)]
+    wanted = [(y_of(line.at(last)), f"{line.letter} {line.name}", line.style) for line in series]
     wanted += [(y_of(level.bytes), f"{'╌' if glyphs.unicode else '-'} {level.name}", level.style) for level in levels]
     labels: dict[int, Run] = {}
     scale = 4 if canvas.braille else 1
@@ -144,8 +186,23 @@ def _labels(
     return labels
 
 
-def _key(index: int, line: Series, glyphs: Glyphs) -> str:
-    return line.name if glyphs.unicode else f"{LETTERS[index % len(LETTERS)]} {line.name}"
+def _stamp(
+    series: Sequence[Series], canvas: Canvas, first: int, span: float, y_of: Callable[[float], int]
+) -> None:
+    """The letter of every line at a few places on it, each line's beside those of the others."""
+    for index, line in enumerate(series):
+        for column in range(2 + index * STAMP_STEP % STAMP_EVERY, canvas.width, STAMP_EVERY):
+            tokens = max(round(first * 2 ** (span * column / max(canvas.width - 1, 1))), 1)
+            row = canvas.height - 1 - y_of(line.at(tokens)) // 4
+            if (row, column) not in canvas.stamps and 0 <= row < canvas.height:
+                canvas.stamp(column, row, line.letter, line.style)
+
+
+def column_of(tokens: int, contexts: tuple[int, int], width: int) -> int:
+    """The cell in which a context stands, in a plot of `width` cells."""
+    first, last = contexts
+    share = math.log2(min(max(tokens, first), last) / first) / math.log2(last / first)
+    return round(share * (width - 1))
 
 
 def _number(value: float) -> str:
@@ -174,6 +231,8 @@ class Plot(LinePanel):
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(widget_id)
         self._asked: tuple[Sequence[Series], Sequence[Level], tuple[int, int], str] | None = None
+        self.cursor = 0
+        """The context that the upright line marks; 0 is none."""
 
     def fill(self, series: Sequence[Series], levels: Sequence[Level], contexts: tuple[int, int], units: str) -> None:
         self._asked = (series, levels, contexts, units)
@@ -182,4 +241,5 @@ class Plot(LinePanel):
     def draw(self) -> None:
         if self.is_attached and self.size.height and self._asked:
             series, levels, contexts, units = self._asked
-            self.show(plot_lines(series, levels, contexts, (self.size.width, self.size.height), units, self.glyphs))
+            size = (self.size.width, self.size.height)
+            self.show(plot_lines(series, levels, contexts, size, units, self.glyphs, self.cursor))
