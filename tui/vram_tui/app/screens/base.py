@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from textual.content import Content
 from textual.geometry import Region
 from textual.screen import Screen
 

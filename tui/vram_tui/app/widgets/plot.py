@@ -123,7 +123,8 @@ def plot_lines(
     low = min(line.at(first) for line in series) * 0.9
     near = [level for level in levels if low <= level.bytes <= top * 1.6]
     top = max([top, *(level.bytes * 1.03 for level in near)])
-    series = [line if line.letter else replace(line, letter=LETTERS[at % len(LETTERS)]) for at, line in enumerate(series)]
+    letters = [line.letter or LETTERS[at % len(LETTERS)] for at, line in enumerate(series)]
+    series = [replace(line, letter=letter) for line, letter in zip(series, letters, strict=True)]
     names = max(len(line.name) for line in series) + 4
     right = min(max(names, *(len(level.name) + 2 for level in near)) if near else names, width // 3)
     left = max(len(_number(top / unit)), 4) + 1
