@@ -1,7 +1,10 @@
 """GGUF metadata to blocks: what a tensor list overrules, and what is refused."""
 
+import json
+import lzma
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +49,24 @@ def test_a_files_own_tensor_list_gives_the_same_file(row: dict[str, Any]) -> Non
         sizes = [weigh(model, quant, facts(), imatrix=True, mtp=False) for model in (found, expected)]
         # Where a file lacks tensors, the list cannot tell what the model has.
         assert replace(sizes[0], parameters=0) == replace(sizes[1], parameters=0), quant
+
+
+def created() -> list[dict[str, Any]]:
+    """Tensor lists that llama.cpp (b11549) itself makes of key-values: small widths, every optional tensor there."""
+    with lzma.open(Path(__file__).with_name("gguf_created.jsonl.xz"), "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("row", created(), ids=lambda row: str(row["metadata"]["general.architecture"]))
+def test_the_traits_of_an_architecture_make_the_tensors_that_llamacpp_makes(row: dict[str, Any]) -> None:
+    vocabulary = row["metadata"][f"{row['metadata']['general.architecture']}.vocab_size"]
+    model = model_from_metadata(row["metadata"], vocab_size=vocabulary, tied=False, left_out=())
+    found = Counter((entry.layer, entry.tensor.shape) for entry in trunk_tensors(model, file=True))
+    expected: Counter[tuple[int, tuple[int, ...]]] = Counter()
+    for name, shape in row["tensors"]:
+        layer = int(name.split(".")[1]) if name.startswith("blk.") else -1
+        expected[layer, tuple(shape)] += 1
+    assert found == expected
 
 
 def test_an_unknown_architecture_is_the_plain_recipe() -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from vram_tui.catalog.stacking import stacked
 from vram_tui.estimator.blocks import (
@@ -15,6 +14,7 @@ from vram_tui.estimator.blocks import (
     Gated,
     Kda,
     LatentIndexer,
+    Lightning,
     Mamba,
     Mamba2,
     Mixer,
@@ -24,8 +24,12 @@ from vram_tui.estimator.blocks import (
     ShortConv,
 )
 from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, Layer, Model, Mtp, PerLayerInput
+from vram_tui.importers.gguf_left_out import without
 from vram_tui.importers.gguf_observed import Seen, observed
 from vram_tui.importers.gguf_traits import TRAITS, GgufTraits
+
+LIGHTNING_PERIOD = 8
+"""Every eighth layer of a lightning model is full attention; no key says so."""
 
 
 class BlocksError(ValueError):
@@ -38,19 +42,23 @@ def model_from_metadata(
     vocab_size: int,
     tied: bool | None,
     tensors: Mapping[str, Sequence[int]] | None = None,
-    left_out: Sequence[str] = (),
+    left_out: Sequence[str] | None = None,
 ) -> Model:
     """The model that a GGUF file's key-values describe.
 
     `tensors` maps names to shapes (ne) and overrules the architecture's traits; `left_out` are patterns such as
-    `blk.N.attn_v.weight` of optional tensors that the file does not have; `tied` None counts as untied.
+    `blk.N.attn_v.weight` of all optional tensors that the file does not have (None: nobody says, and the file is taken
+    to be as usual); `tied` None counts as untied.
     Raises BlocksError for missing or impossible keys.
     """
     keys = Keys(kv)
     traits = TRAITS.get(keys.architecture, GgufTraits())
-    missing = frozenset(left_out)
+    missing = frozenset(left_out or ())
     seen = Seen(tensors)
-    traits = observed(traits, seen) if seen else _without(traits, missing)
+    if seen:
+        traits = observed(traits, seen)
+    elif left_out is not None:
+        traits = without(traits, missing)
     return _Reader(keys, traits, missing, seen).model(vocab_size, bool(tied))
 
 
@@ -97,25 +105,6 @@ class Keys:
         raise BlocksError(f"{self.architecture}.{key}: {value!r} is no count")
 
 
-def _without(traits: GgufTraits, missing: frozenset[str]) -> GgufTraits:
-    """The traits of a file that lacks these optional tensors."""
-
-    def gone(name: str) -> bool:
-        return f"blk.N.{name}" in missing
-
-    if gone("exp_probs_b.bias"):
-        traits = replace(traits, router_bias=False)
-    if gone("attn_q_norm.weight"):
-        traits = replace(traits, qk_norm="none")
-    if gone("ssm_norm.weight"):
-        traits = replace(traits, conv_norm=False)
-    if gone("attn_q.bias"):
-        traits = replace(traits, bias="none")
-    if "rope_freqs.weight" in missing:
-        traits = replace(traits, rope_factors="")
-    return traits
-
-
 class _Reader:
     """One pass over the layers."""
 
@@ -145,12 +134,13 @@ class _Reader:
             tied_embeddings=tied,
             norm=traits.norm,
             norms=traits.norms,
+            final_norm=traits.final_norm,
             embedding_norm=traits.embedding_norm,
             head_bias=traits.head_bias,
             residual_vectors=traits.residual_vectors,
             per_layer_input=PerLayerInput(per_layer, vocab_size) if per_layer else None,
             altup=AltUp(altup, traits.laurel_rank) if altup else None,
-            hyper_connections=HyperConnections(streams) if streams else None,
+            hyper_connections=HyperConnections(streams, traits.hyper_style) if streams else None,
             mtp=Mtp(mtp[:1], self.mtp, norms=traits.mtp_norms) if mtp else None,
             context_tokens=keys.number("context_length", 0),
             gguf=self._gguf(),
@@ -181,7 +171,7 @@ class _Reader:
         if self.seen:
             tables = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
             return sum(math.prod(self.seen.tensors[name]) for name in tables if name in self.seen.tensors)
-        return width if self.traits.rope_factors else 0
+        return {"": 0, "optional": width}.get(self.traits.rope_factors, 2 * width)
 
     def _stores_shared_kv(self) -> bool:
         stored = self.seen.has(self.trunk - 1, "attn_k.weight", "attn_v.weight")
@@ -237,6 +227,8 @@ class _Reader:
             return False
         if keys.is_list("attention.recurrent_layers"):
             return bool(keys.per_layer("attention.recurrent_layers", number))
+        if traits.recurrent == "lightning":
+            return (number + 1) % LIGHTNING_PERIOD != 0
         if traits.recurrent == "delta-net":
             return (number + 1) % keys.number("full_attention_interval", 4) != 0
         if keys.is_list("attention.head_count_kv"):
@@ -247,10 +239,12 @@ class _Reader:
         keys, traits = self.keys, self.traits
         if traits.recurrent == "short-conv":
             return ShortConv(keys.number("shortconv.l_cache"))
+        if traits.recurrent == "lightning":
+            return Lightning(self._heads(0), self._head_dim(0))
         conv = keys.number("ssm.conv_kernel", 4)
         if traits.recurrent == "kda":
             dim = keys.number("kda.head_dim")
-            return Kda(self._heads(0), dim, conv, gate_rank=dim, forget_rank=dim)
+            return Kda(self._heads(0), dim, conv, gate_rank=0 if traits.full_rank_gate else dim, forget_rank=dim)
         inner, state = keys.number("ssm.inner_size"), keys.number("ssm.state_size")
         steps = keys.number("ssm.time_step_rank")
         if traits.recurrent == "mamba":
@@ -336,6 +330,8 @@ class _Reader:
             rope=rope,
             v_dim=value,
             q_rank=keys.number("attention.q_lora_rank", 0),
+            gate=self.traits.latent_gate,
+            sinks=self.traits.sinks == "all",
             indexer=self._indexer("low-rank") if indexed else None,
         )
 
@@ -345,6 +341,7 @@ class _Reader:
             style,
             keys.number("attention.indexer.head_count"),
             keys.number("attention.indexer.key_length"),
+            pool=keys.number("attention.indexer.kpool", 0),
             top_k=keys.number("attention.indexer.top_k", 0),
         )
 
@@ -404,7 +401,7 @@ class _Reader:
             router_bias=traits.router_bias and not hashed,
             bias=traits.expert_bias,
             hash=hashed,
-            latent=keys.number("moe_latent_size", 0),
+            latent=keys.number("moe_latent_size", keys.number("expert_latent_length", 0)),
             dense=dense if traits.dense_beside else 0,
             branch_norms=traits.branch_norms,
             expert_scales=traits.expert_scales,

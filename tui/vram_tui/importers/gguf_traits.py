@@ -42,7 +42,7 @@ class GgufTraits:
     window_kind: str = "slide"
     fused: tuple[str, ...] = ()
     recurrent: str = ""
-    """What the layers without key heads are: mamba, mamba2, delta-net, kda, short-conv."""
+    """What the layers that are no attention are: mamba, mamba2, delta-net, kda, lightning, short-conv."""
     halves: bool = False
     """A layer is either a mixer or a feed-forward."""
     both: bool = False
@@ -57,7 +57,7 @@ class GgufTraits:
     """MTP layers have the dense feed-forward, not the experts."""
     first_dense: int = 0
     rope_factors: str = ""
-    """"optional": half the rotary width of factors where `rope_freqs` is in the file."""
+    """"optional": half the rotary width of factors where `rope_freqs` is in the file; "long and short": two such."""
     layer_scalars: int = 0
     stored_shared_kv: bool = False
     k_is_v: str = ""
@@ -66,10 +66,29 @@ class GgufTraits:
     embedding_norm: bool = False
     head_bias: bool = False
     residual_vectors: int = 0
+    optional: tuple[str, ...] = ()
+    """Biases (qkv, o, ffn) and norms (qk_norm) that only some files have: see `gguf_left_out`."""
+    final_norm: bool = True
+    latent_gate: str = "none"
+    """How latent attention is gated."""
+    hyper_style: str = "full"
+    full_rank_gate: bool = False
+    """KDA's output gate is one full projection."""
 
 
-_QWEN3 = GgufTraits(qk_norm="head")
+_QKV = ("qkv",)
+_ATTENTION = ("qkv", "o")
+_ALL = ("qkv", "o", "ffn")
+
+_PLAIN = GgufTraits(optional=_QKV)
+_LLAMA = GgufTraits(rope_factors="optional", optional=_ALL)
+_QWEN3 = GgufTraits(qk_norm="head", optional=_QKV)
 _DEEPSEEK2 = GgufTraits(router_bias=True)
+_GRANITE_H = GgufTraits(recurrent="mamba2", rope_factors="optional", optional=_ALL)
+_NEMOTRON_H = GgufTraits(recurrent="mamba2", halves=True, plain=True, router_bias=True, optional=_ALL)
+_DELTA = GgufTraits(recurrent="delta-net", qk_norm="head", gate="in-q", shared_gate=True, optional=_QKV)
+_KDA = GgufTraits(recurrent="kda", router_bias=True, optional=_QKV)
+_LFM2 = GgufTraits(recurrent="short-conv", qk_norm="head", optional=_QKV)
 _GEMMA4 = GgufTraits(
     norms="sandwich",
     qk_norm="head",
@@ -84,100 +103,156 @@ _GEMMA4 = GgufTraits(
     period=6,
 )
 _LAYER_NORM = GgufTraits(norm="layer", bias="qkvo", plain=True, feed_forward_bias=True)
+_FUSED_LAYER_NORM = GgufTraits(norm="layer", bias="qkvo", plain=True, feed_forward_bias=True, fused=("qkv",))
 
 TRAITS: dict[str, GgufTraits] = {
-    "afmoe": GgufTraits(norms="sandwich", qk_norm="head", gate="element", period=4, router_bias=True),
-    "apertus": GgufTraits(qk_norm="head", plain=True, rope_factors="optional"),
-    "arcee": GgufTraits(plain=True, rope_factors="optional"),
-    "bailingmoe": GgufTraits(),
+    "afmoe": GgufTraits(norms="sandwich", qk_norm="head", gate="element", period=4, router_bias=True, optional=_QKV),
+    "apertus": GgufTraits(qk_norm="head", plain=True, rope_factors="optional", optional=_ATTENTION),
+    "arcee": GgufTraits(plain=True, rope_factors="optional", optional=_QKV),
+    "baichuan": _PLAIN,
+    "bailingmoe": _PLAIN,
     "bailingmoe2": GgufTraits(qk_norm="head", fused=("qkv",), router_bias=True),
+    "bailingmoe3": _KDA,
     "bloom": GgufTraits(
         norm="layer", bias="qkvo", plain=True, feed_forward_bias=True, fused=("qkv",), embedding_norm=True
     ),
     "chatglm": GgufTraits(bias="qkv", fused=("qkv", "gate-up")),
-    "cohere2": GgufTraits(norms="parallel", period=4),
-    "command-r": GgufTraits(norms="parallel"),
+    "codeshell": _LAYER_NORM,
+    "cohere2": GgufTraits(norms="parallel", period=4, optional=_QKV),
+    "cohere2moe": GgufTraits(norms="parallel", period=4, fused=("gate-up-experts",), optional=_QKV),
+    "command-r": GgufTraits(norms="parallel", optional=_QKV),
     "dbrx": GgufTraits(fused=("qkv",)),
-    "deci": GgufTraits(rope_factors="optional"),
-    "deepseek": GgufTraits(),
+    "deci": _LLAMA,
+    "deepseek": _PLAIN,
     "deepseek2": _DEEPSEEK2,
     "deepseek32": _DEEPSEEK2,
     "deepseek4": GgufTraits(router_bias=True),
-    "dots1": GgufTraits(qk_norm="head", router_bias=True),
-    "ernie4_5": GgufTraits(),
-    "ernie4_5-moe": GgufTraits(router_bias=True),
-    "exaone": GgufTraits(rope_factors="optional"),
-    "exaone-moe": GgufTraits(qk_norm="head", router_bias=True, period=4, rope_factors="optional"),
-    "exaone4": GgufTraits(norms="post", qk_norm="head", period=4, rope_factors="optional"),
+    "dots1": GgufTraits(qk_norm="head", router_bias=True, optional=_QKV),
+    "dream": GgufTraits(bias="qkv"),
+    "ernie4_5": GgufTraits(optional=_ATTENTION),
+    "ernie4_5-moe": GgufTraits(router_bias=True, optional=_ATTENTION),
+    "exaone": GgufTraits(rope_factors="optional", optional=_QKV),
+    "exaone-moe": GgufTraits(qk_norm="head", router_bias=True, period=4, rope_factors="optional", optional=_QKV),
+    "exaone4": GgufTraits(norms="post", qk_norm="head", period=4, rope_factors="optional", optional=_QKV),
     "falcon": GgufTraits(norm="layer", norms="parallel", plain=True, fused=("qkv",)),
-    "falcon-h1": GgufTraits(recurrent="mamba2", both=True, rope_factors="optional"),
-    "gemma": GgufTraits(),
-    "gemma2": GgufTraits(norms="sandwich", period=2),
-    "gemma3": GgufTraits(norms="sandwich", qk_norm="head", period=6),
-    "gemma3n": GgufTraits(norms="sandwich", qk_norm="head", period=5, laurel_rank=64, stored_shared_kv=True),
+    "falcon-h1": GgufTraits(recurrent="mamba2", both=True, rope_factors="optional", optional=_ALL),
+    "gemma": _PLAIN,
+    "gemma-embedding": GgufTraits(norms="sandwich", qk_norm="head", period=6, optional=_QKV),
+    "gemma2": GgufTraits(norms="sandwich", period=2, optional=_QKV),
+    "gemma3": GgufTraits(norms="sandwich", qk_norm="head", period=6, optional=_QKV),
+    "gemma3n": GgufTraits(
+        norms="sandwich", qk_norm="head", period=5, laurel_rank=64, stored_shared_kv=True, optional=_QKV
+    ),
     "gemma4": _GEMMA4,
     "glm-dsa": _DEEPSEEK2,
     "glm4": GgufTraits(norms="sandwich", bias="qkv", fused=("gate-up",)),
     "glm4moe": GgufTraits(bias="qkv", qk_norm="head", router_bias=True),
+    "glm5-next": _KDA,
     "gpt-oss": GgufTraits(bias="qkvo", sinks="all", expert_bias=True, period=2),
-    "gptneox": GgufTraits(norm="layer", bias="qkvo", plain=True, feed_forward_bias=True, fused=("qkv",)),
-    "granite": GgufTraits(rope_factors="optional"),
-    "granitehybrid": GgufTraits(recurrent="mamba2", rope_factors="optional"),
-    "granitemoe": GgufTraits(rope_factors="optional"),
-    "grok": GgufTraits(norms="sandwich"),
+    "gpt2": _FUSED_LAYER_NORM,
+    "gptneox": _FUSED_LAYER_NORM,
+    "granite": _LLAMA,
+    "granite_swa": GgufTraits(rope_factors="optional", sinks="all", optional=_ALL),
+    "granitehybrid": _GRANITE_H,
+    "granitemoe": _LLAMA,
+    "grok": GgufTraits(norms="sandwich", optional=_QKV),
     "grovemoe": _QWEN3,
     "hunyuan-dense": _QWEN3,
-    "hunyuan-moe": GgufTraits(qk_norm="head"),
-    "internlm2": GgufTraits(),
+    "hunyuan-moe": _QWEN3,
+    "hunyuan_vl": _QWEN3,
+    "hy_v3": GgufTraits(qk_norm="head", router_bias=True, optional=_QKV),
+    "hy_v4": GgufTraits(router_bias=True, latent_gate="element", sinks="all", hyper_style="diagonal"),
+    "internlm2": _PLAIN,
     "jais2": _LAYER_NORM,
-    "jamba": GgufTraits(recurrent="mamba", inner_norms=True, moe_step=2, expert_scales=6),
-    "kimi-linear": GgufTraits(recurrent="kda", router_bias=True),
-    "laguna": GgufTraits(qk_norm="head", gate="per-head", router_bias=True, period=4, full_first=True),
-    "lfm2": GgufTraits(recurrent="short-conv", qk_norm="head"),
-    "lfm2moe": GgufTraits(recurrent="short-conv", qk_norm="head", router_bias=True),
-    "llada": GgufTraits(),
-    "llama": GgufTraits(rope_factors="optional"),
-    "llama4": GgufTraits(period=4, window=8192, window_kind="chunk", rope_factors="optional", shared_one=True),
+    "jamba": GgufTraits(recurrent="mamba", inner_norms=True, moe_step=2, expert_scales=6, optional=_QKV),
+    "k2-horizon": GgufTraits(gate="element", qk_norm="full", router_bias=True),
+    "kimi-k3": GgufTraits(
+        recurrent="kda",
+        router_bias=True,
+        latent_gate="element",
+        full_rank_gate=True,
+        residual_vectors=2,
+        optional=_QKV,
+    ),
+    "kimi-linear": _KDA,
+    "laguna": GgufTraits(qk_norm="head", gate="per-head", router_bias=True, period=4, full_first=True, optional=_QKV),
+    "lfm2": _LFM2,
+    "lfm2moe": GgufTraits(recurrent="short-conv", qk_norm="head", router_bias=True, optional=_QKV),
+    "llada": _LLAMA,
+    "llada-moe": _QWEN3,
+    "llama": _LLAMA,
+    "llama4": GgufTraits(
+        period=4, window=8192, window_kind="chunk", rope_factors="optional", shared_one=True, optional=_QKV
+    ),
+    "maincoder": _QWEN3,
     "mamba": GgufTraits(recurrent="mamba", halves=True),
     "mamba2": GgufTraits(recurrent="mamba2", halves=True),
+    "maple": _QWEN3,
     "mellum": _QWEN3,
-    "mimo2": GgufTraits(sinks="window", router_bias=True, mtp_norms=4, mtp_dense=True, first_dense=1),
-    "minicpm": GgufTraits(rope_factors="optional"),
-    "minicpm3": GgufTraits(mla="expanded"),
-    "minimax-m2": GgufTraits(qk_norm="full", router_bias=True),
-    "minimax-m3": GgufTraits(qk_norm="head", router_bias=True, direct_indexer=True),
-    "mistral3": GgufTraits(rope_factors="optional"),
+    "mimo2": GgufTraits(sinks="window", router_bias=True, mtp_norms=4, mtp_dense=True, first_dense=1, optional=_QKV),
+    "minicpm": _LLAMA,
+    "minicpm3": GgufTraits(mla="expanded", rope_factors="long and short"),
+    "minimax-01": GgufTraits(recurrent="lightning", optional=_QKV),
+    "minimax-m2": GgufTraits(qk_norm="full", router_bias=True, optional=_QKV),
+    "minimax-m3": GgufTraits(qk_norm="head", router_bias=True, direct_indexer=True, optional=_QKV),
+    "mistral3": _LLAMA,
     "mistral4": _DEEPSEEK2,
-    "nemotron": GgufTraits(norm="layer", plain=True, rope_factors="optional"),
-    "nemotron_h": GgufTraits(recurrent="mamba2", halves=True, plain=True),
-    "nemotron_h_moe": GgufTraits(recurrent="mamba2", halves=True, plain=True, router_bias=True),
-    "olmo": GgufTraits(norms="none"),
-    "olmo2": GgufTraits(norms="post", qk_norm="full", period=4),
-    "olmoe": GgufTraits(qk_norm="full"),
-    "orion": GgufTraits(norm="layer"),
+    "nanbeige": GgufTraits(rope_factors="optional", optional=_QKV),
+    "nemotron": GgufTraits(norm="layer", plain=True, optional=_ALL),
+    "nemotron_h": _NEMOTRON_H,
+    "nemotron_h_moe": _NEMOTRON_H,
+    "olmo": GgufTraits(norms="none", final_norm=False, optional=_QKV),
+    "olmo2": GgufTraits(norms="post", qk_norm="full", period=4, optional=_QKV),
+    "olmoe": GgufTraits(qk_norm="full", optional=_QKV),
+    "orion": GgufTraits(norm="layer", optional=_QKV),
+    "pangu-embedded": GgufTraits(rope_factors="optional", optional=_ATTENTION),
+    "paddleocr": GgufTraits(optional=_ATTENTION),
     "phi2": GgufTraits(
-        norm="layer", norms="parallel", bias="qkvo", plain=True, feed_forward_bias=True, head_bias=True, fused=("qkv",)
+        norm="layer",
+        norms="parallel",
+        bias="qkvo",
+        plain=True,
+        feed_forward_bias=True,
+        head_bias=True,
+        fused=("qkv",),
     ),
-    "phi3": GgufTraits(fused=("qkv", "gate-up")),
-    "phimoe": GgufTraits(norm="layer", bias="qkvo", head_bias=True),
+    "phi3": GgufTraits(fused=("qkv", "gate-up"), rope_factors="long and short"),
+    "phimoe": GgufTraits(norm="layer", bias="qkvo", head_bias=True, rope_factors="long and short"),
+    "plamo": GgufTraits(norms="parallel", optional=_QKV),
     "qwen": GgufTraits(bias="qkv", fused=("qkv",)),
     "qwen2": GgufTraits(bias="qkv"),
     "qwen2moe": GgufTraits(bias="qkv", shared_gate=True),
     "qwen2vl": GgufTraits(bias="qkv"),
     "qwen3": _QWEN3,
-    "qwen35": GgufTraits(recurrent="delta-net", qk_norm="head", gate="in-q"),
-    "qwen35moe": GgufTraits(recurrent="delta-net", qk_norm="head", gate="in-q", shared_gate=True),
+    "qwen35": _DELTA,
+    "qwen35moe": _DELTA,
     "qwen3moe": _QWEN3,
     "qwen3next": GgufTraits(
-        recurrent="delta-net", qk_norm="head", gate="in-q", shared_gate=True, fused=("beta-alpha",)
+        recurrent="delta-net",
+        qk_norm="head",
+        gate="in-q",
+        shared_gate=True,
+        fused=("beta-alpha",),
+        optional=_QKV,
     ),
     "qwen3vl": _QWEN3,
     "qwen3vlmoe": _QWEN3,
+    "refact": _LLAMA,
+    "rnd1": _QWEN3,
     "seed_oss": GgufTraits(bias="qkv"),
-    "smallthinker": GgufTraits(period=4, full_first=True),
-    "smollm3": GgufTraits(),
-    "stablelm": GgufTraits(norm="layer"),
+    "smallthinker": GgufTraits(period=4, full_first=True, optional=_QKV),
+    "smollm3": _PLAIN,
+    "spark2_5": GgufTraits(gate="per-head", optional=_QKV),
+    "stablelm": GgufTraits(norm="layer", optional=("qkv", "qk_norm")),
+    "starcoder": _FUSED_LAYER_NORM,
     "starcoder2": _LAYER_NORM,
-    "step35": GgufTraits(qk_norm="head", gate="per-head", router_bias=True, rope_factors="optional", first_dense=3),
-    "xverse": GgufTraits(),
+    "step35": GgufTraits(
+        qk_norm="head",
+        gate="per-head",
+        router_bias=True,
+        rope_factors="optional",
+        first_dense=3,
+        optional=_QKV,
+    ),
+    "xverse": _PLAIN,
 }

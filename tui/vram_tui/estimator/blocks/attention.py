@@ -80,14 +80,19 @@ class Attention:
             found.append(
                 Tensor("attn_gate", "other", (hidden, self.heads * (self.value_dim if self.gate == "element" else 1)))
             )
-        return (*found, *self._vectors(hidden, q_rows, k_rows, v_rows, own_kv), *self._extras(hidden, k_rows, v_rows))
+        fused = found[0].role == "attn_qkv"
+        vectors = self._vectors(hidden, q_rows, k_rows, v_rows, own_kv, fused)
+        return (*found, *vectors, *self._extras(hidden, k_rows, v_rows))
 
-    def _vectors(self, hidden: int, q_rows: int, k_rows: int, v_rows: int, own_kv: bool) -> list[Tensor]:
+    def _vectors(self, hidden: int, q_rows: int, k_rows: int, v_rows: int, own_kv: bool, fused: bool) -> list[Tensor]:
         found: list[Tensor] = []
         if self.bias in ("qkv", "qkvo"):
-            found.append(norm("attn_q_bias", q_rows))
-            if own_kv:
-                found += [norm("attn_k_bias", k_rows), norm("attn_v_bias", v_rows)]
+            if fused:
+                found.append(norm("attn_qkv_bias", q_rows + k_rows + v_rows))
+            else:
+                found.append(norm("attn_q_bias", q_rows))
+                if own_kv:
+                    found += [norm("attn_k_bias", k_rows), norm("attn_v_bias", v_rows)]
             if self.bias == "qkvo":
                 found.append(norm("attn_o_bias", hidden))
         if self.qk_norm != "none":
