@@ -58,6 +58,12 @@ class Sample:
     def entry(self, model: str, /) -> Entry:
         return self._catalog.entry(model)
 
+    def adopt(self, entry: Entry, /) -> None:
+        self._catalog.adopt(entry)
+        others = tuple(row for row in self.entries if row.id != entry.id)
+        self.entries = tuple(sorted((*others, self._catalog.summary(entry.id)), key=lambda row: row.id.casefold()))
+        self._searcher = Searcher(self.entries)
+
     def subject(self, model: str, /, profile: str = "verified") -> Subject:
         return self._catalog.subject(model, profile)
 

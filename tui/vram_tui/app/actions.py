@@ -83,7 +83,7 @@ EDIT, SHARE, APP = "Edit the scenario and the grid", "Bring in, take out", "Prog
 GRIDS = ("explore", "compare", "hardware", "what-fits")
 FIGURES = (*GRIDS, "plot", "about")
 """Screens with figures under a cursor."""
-ALL_OF_A_MODEL = (*FIGURES, "explain")
+ALL_OF_A_MODEL = (*FIGURES, "explain", "recipe")
 
 # fmt: off
 ALL: tuple[Action, ...] = (
@@ -120,7 +120,7 @@ ALL: tuple[Action, ...] = (
     Action("differences", ("d",), "Differences only", "Hide the lines on which all columns say the same.", LOOK,
            "differences", 4, ("compare",)),
     Action("edit", ("e",), "Edit", "Edit what the cursor is on: a context, a quantization, its bits, a chip.", EDIT,
-           "edit", 3, ("explore", "compare")),
+           "edit", 3, ("explore", "compare", "export", "import")),
     Action("add", ("a",), "Add", "A context on the heading line, a quantization below it; a model when comparing.",
            EDIT, "add", 8, ("explore", "compare")),
     Action("remove", ("-", "delete"), "Remove", "The column on the heading line, else the row; a model when comparing.",

@@ -22,6 +22,7 @@ from vram_tui.app.palette import ActionProvider
 from vram_tui.app.screens import SCREENS
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.app.widgets.line_panel import LinePanel
+from vram_tui.catalog.entries import Entry
 from vram_tui.session.answers import Answers, Library
 from vram_tui.session.edits import set_units
 from vram_tui.session.listing import newest
@@ -72,7 +73,7 @@ class VramApp(SessionApp, inherit_bindings=False):
         self.library = library
         self.glyphs = ASCII if self.options.ascii or self.settings.ascii else UNICODE
         self.key_map, key_faults = key_map(self.settings.keys)
-        self._notices = [*notices, *key_faults]
+        self.notices = [*notices, *key_faults]
         self.begin(self._first_session())
         for theme in themes.OURS:
             self.register_theme(theme)
@@ -86,7 +87,7 @@ class VramApp(SessionApp, inherit_bindings=False):
     def _first_session(self) -> Session:
         """What was saved, under what the command line and the settings say."""
         session, told = self.store.load() if self.store.path else (Session(), ())
-        self._notices += told
+        self.notices += told
         known = {summary.id for summary in self.library.entries}
         model = self.options.model if self.options.model in known else session.model
         marks = tuple(mark for mark in session.marks if mark in known)
@@ -95,7 +96,7 @@ class VramApp(SessionApp, inherit_bindings=False):
         try:
             self.answers.machine(target)
         except ValueError as fault:
-            self._notices.append(str(fault))
+            self.notices.append(str(fault))
             target = ""
         model = model if model in known else newest(self.library.entries)
         return replace(session, model=model, marks=marks, units=units, target=target, filter="")
@@ -103,7 +104,7 @@ class VramApp(SessionApp, inherit_bindings=False):
     def _first_theme(self) -> str:
         wanted = self.options.theme or self.settings.theme or self.session.theme
         if wanted and wanted not in self.available_themes:
-            self._notices.append(f"no theme {wanted}: there are {', '.join(themes.NAMES)}")
+            self.notices.append(f"no theme {wanted}: there are {', '.join(themes.NAMES)}")
             wanted = ""
         return wanted or (themes.NO_COLOR if self.no_color else themes.DEFAULT)
 
@@ -117,9 +118,10 @@ class VramApp(SessionApp, inherit_bindings=False):
             except (NotImplementedError, RuntimeError, ValueError):
                 continue
         self.call_after_refresh(_collect_from_now_on)
-        if self._notices:
-            more = f" ({len(self._notices) - 1} more)" if len(self._notices) > 1 else ""
-            self.call_after_refresh(self.tell, self._notices[0] + more, bad=True)
+        if self.notices:
+            more = f" and {len(self.notices) - 1} more" if len(self.notices) > 1 else ""
+            key = self.key_map.key_of("notices")
+            self.call_after_refresh(self.tell, f"{key} tells{more}: {self.notices[0]}", bad=True)
 
     def _leave(self, number: int) -> None:
         """Save and restore the terminal when the connection or the system ends us."""
@@ -194,6 +196,12 @@ class VramApp(SessionApp, inherit_bindings=False):
     def search(self, text: str) -> Sequence[Any]:
         """Summaries that the filter language leaves, best first."""
         return self.library.search(text, lambda model: self.answers.list_bytes(self.session, model))
+
+    def adopt(self, entry: Entry) -> None:
+        """Take in a model that was just written to the user's catalogue, and select it."""
+        self.library.adopt(entry)
+        self.answers.forget(entry.id)
+        self.look(model=entry.id, filter="")
 
     def do_back(self) -> None:
         if len(self.screen_stack) > 1:

@@ -9,6 +9,7 @@ from vram_tui.app.actions import Situation
 from vram_tui.app.glyphs import Glyphs
 from vram_tui.app.key_map import KeyMap
 from vram_tui.app.themes import Palette
+from vram_tui.catalog.entries import Entry
 from vram_tui.session.answers import Answers
 from vram_tui.session.state import Session
 
@@ -22,6 +23,8 @@ class House(Protocol):
     glyphs: Glyphs
     key_map: KeyMap
     answers: Answers
+    notices: list[str]
+    """What a start had to say, every sentence whole."""
 
     @property
     def session(self) -> Session: ...
@@ -41,6 +44,10 @@ class House(Protocol):
 
     def copy(self, text: str, what: str) -> bool:
         """Put a text on the terminal's clipboard and tell what came of it; False where it cannot be."""
+        ...
+
+    def adopt(self, entry: Entry) -> None:
+        """Take in a model that was just written to the user's catalogue, and select it."""
         ...
 
     def search(self, text: str) -> Sequence[Any]:

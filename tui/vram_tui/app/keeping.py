@@ -1,5 +1,6 @@
 """The half of the app that holds the session: edits, undo, one frame for a burst of keys, saving."""
 
+import os
 import threading
 from dataclasses import replace
 from time import monotonic
@@ -8,6 +9,7 @@ from typing import Any
 from textual.app import App
 from textual.driver import Driver
 
+from vram_tui.app.clipboard import copying
 from vram_tui.app.house import Edit
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.session.edits import EditError, History
@@ -50,6 +52,19 @@ class SessionApp(App[None], inherit_bindings=False):
         if isinstance(self.screen, HouseScreen):
             self.screen.footer.message = (text, bad)
             self.screen.footer.draw()
+
+    def copy(self, text: str, what: str) -> bool:
+        """Put a text on the terminal's clipboard and tell what came of it; False where it cannot be."""
+        outcome = copying(text, what, os.environ)
+        if outcome.sequence:
+            self.send(outcome.sequence)
+        self.tell(outcome.words, bad=outcome.bad)
+        return not outcome.bad
+
+    def send(self, sequence: str) -> None:
+        """Write to the terminal what no widget draws."""
+        if self._driver is not None:
+            self._driver.write(sequence)
 
     @property
     def session(self) -> Session:

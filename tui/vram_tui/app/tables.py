@@ -96,6 +96,19 @@ def figure_words(answers: Answers, session: Session) -> str:
     return f"{name} {row.label}{at}: {memory_words(cell.bytes, session.units)} ({scenario_words(session, answers)})"
 
 
+def row_words(answers: Answers, session: Session) -> str:
+    """The selected row on one line."""
+    row, name = session.selected_row, answers.library.entry(session.model).name
+    figures = [
+        f"{format_tokens(cell.tokens)} {format_memory(cell.bytes, session.units)}"
+        for cell in answers.cells(session, row)
+        if cell.bytes is not None
+    ]
+    reason = answers.of_row(session, row)
+    shown = f"{', '.join(figures)} {unit_label(session.units)}" if figures else reason
+    return f"{name} {row.label}: {shown} ({scenario_words(session, answers)})"
+
+
 def model_words(entry: Any, summary: Any) -> str:
     """A model on one line: id, parameters, context, licence."""
     parts = [summary.kind, f"{format_parameters(summary.parameters)} parameters"]

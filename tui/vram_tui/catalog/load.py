@@ -119,6 +119,17 @@ class Catalog:
 
         return Searcher(self.entries)
 
+    def adopt(self, entry: Entry, /) -> None:
+        """Take in an entry that was written to the user's folder after the start; it replaces one of its id."""
+        from vram_tui.estimator.profile import profile
+
+        self._whole[entry.id] = entry
+        self._rows[entry.id] = summarize(entry, profile(entry.model))
+        self.entries = tuple(sorted(self._rows.values(), key=lambda row: row.id.casefold()))
+        self._entry.cache_clear()
+        self._subjects = {key: subject for key, subject in self._subjects.items() if key[0] != entry.id}
+        self.__dict__.pop("_searcher", None)
+
     def summary(self, known: str) -> Summary:
         """The list row of an id. Raises NotFound."""
         try:

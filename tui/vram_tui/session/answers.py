@@ -64,6 +64,7 @@ class Library(Protocol):
     @property
     def hardware(self) -> "HardwareCatalogue": ...
     def entry(self, model: str, /) -> Any: ...
+    def adopt(self, entry: Any, /) -> None: ...
     def search(self, query: str, memory: Callable[[str], int | None] | None = None) -> Sequence[Any]: ...
     def subject(self, model: str, /, profile: str = "verified") -> Subject: ...
 
@@ -137,6 +138,10 @@ class Answers:
             return self._compiler(self.library.subject(model, profile), quant, scenario, self.facts)
         except (ValueError, KeyError, NotImplementedError) as refused:
             return str(refused.args[0]) if refused.args else str(refused)
+
+    def forget(self, model: str) -> None:
+        """Drop what was compiled of a model whose entry is another one now."""
+        self._memories = {key: found for key, found in self._memories.items() if key[0] != model}
 
     def memory(self, model: str, quant: str, scenario: Scenario) -> Memory:
         """The compiled memory. Raises ValueError with the reason where the runtime refuses."""

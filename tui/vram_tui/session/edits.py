@@ -111,7 +111,12 @@ def _checked_bits(bits: float) -> float:
 
 def add_row(session: Session, text: str, formats: Mapping[str, Format]) -> Session:
     """A row after the selected one, which becomes the selected one."""
-    row, rows = read_row(text, formats), session.grid.rows
+    return with_row(session, read_row(text, formats))
+
+
+def with_row(session: Session, row: Row) -> Session:
+    """A row after the selected one, which becomes the selected one."""
+    rows = session.grid.rows
     if row in rows:
         raise EditError(f"'{row.label}' is a row already")
     if len(rows) >= MAX_ROWS:

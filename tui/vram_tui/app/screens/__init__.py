@@ -3,5 +3,10 @@
 SCREENS: dict[str, str] = {
     "explore": "vram_tui.app.screens.explore:Explore",
     "explain": "vram_tui.app.screens.explain:Explain",
+    "compare": "vram_tui.app.screens.compare:Compare",
+    "export": "vram_tui.app.screens.export:Export",
+    "import": "vram_tui.app.screens.importing:Import",
+    "notices": "vram_tui.app.screens.notices:Notices",
+    "recipe": "vram_tui.app.screens.recipe:RecipeScreen",
 }
 """Name in the registry → module and class. A name that is not here has actions that say "not in this version yet"."""

@@ -1,5 +1,6 @@
 """The home screen: every model, its sheet, its requirements, and what the cursor's cell is made of."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
 from textual.widgets import Static
 
+from vram_tui.app import tables
 from vram_tui.app.screens.base import SMALLEST
 from vram_tui.app.screens.explore_lines import bits_words, plain, short_sheet
 from vram_tui.app.screens.grid_editing import GridEditing
@@ -19,6 +21,7 @@ from vram_tui.app.widgets.model_list import ModelList
 from vram_tui.app.widgets.plot import Level, Plot, Series
 from vram_tui.app.widgets.spec_panel import SpecPanel
 from vram_tui.estimator.memory import Memory
+from vram_tui.exporters.table import Table
 from vram_tui.quantities import unit_label
 from vram_tui.session import edits
 from vram_tui.session.counts import fact_labels
@@ -55,6 +58,7 @@ class Explore(GridEditing):
         self.tab = "grid"
         self._inner = 80
         self._found: list[Any] = []
+        self._entries: Sequence[Any] = ()
         self._summaries: dict[str, Any] = {}
         self._families: dict[str, int] = {}
 
@@ -74,17 +78,24 @@ class Explore(GridEditing):
     def on_mount(self) -> None:
         self.set_class(not self.home.glyphs.unicode, "-ascii")
         self.models.border_title = "Models"
-        entries = self.home.answers.library.entries
-        self._summaries = {summary.id: summary for summary in entries}
-        for summary in entries:
-            self._families[summary.family] = self._families.get(summary.family, 0) + 1
+        self._take_library()
         self._arrange(*self.app.size)
         self._filter(self.home.session.filter)
         self.set_focus(self.models, scroll_visible=False)
         self.set_timer(RATE_AFTER_SECONDS, self._start_rating)
 
     def on_screen_resume(self) -> None:
+        if len(self._summaries) and self._entries is not self.home.answers.library.entries:
+            self._take_library()
+            self._filter(self.home.session.filter)
         self._fill_all()
+
+    def _take_library(self) -> None:
+        """The models that there are, and how many each family has; an import brings new ones."""
+        self._entries = self.home.answers.library.entries
+        self._summaries = {summary.id: summary for summary in self._entries}
+        self._families = dict(Counter(summary.family for summary in self._entries))
+        self.models.tiers = {}
 
     # Layout
 
@@ -376,7 +387,21 @@ class Explore(GridEditing):
         columns = range(len(session.grid.contexts))
         return [asked_in_grid(answers, session, session.row, column) for column in columns], session.column
 
-    def do_copy(self) -> None:
-        """The figure under the cursor, or the whole grid from the list, as text."""
-        self.app.copy_to_clipboard(self.breakdown.text if self.focused is self.grid else self.grid.text)
-        self.home.tell("copied")
+    def export_table(self) -> Table:
+        """The specification sheet where the cursor is on it, else the requirements grid."""
+        answers, session = self.home.answers, self.home.session
+        if self.focused is self.spec:
+            return tables.spec_table(answers.library.entry(session.model), self._summaries[session.model])
+        return tables.grid_table(answers, session)
+
+    def copy_text(self) -> tuple[str, str]:
+        """The figure, the row or the model under the cursor; the sheet from the sheet."""
+        answers, session = self.home.answers, self.home.session
+        place = self.grid.cursor.place if self.focused is self.grid else ""
+        if place == "figure":
+            return tables.figure_words(answers, session), "the figure"
+        if place in ("quant", "bits"):
+            return tables.row_words(answers, session), "the row"
+        if self.focused is self.models:
+            return tables.model_words(answers.library.entry(session.model), self._summaries[session.model]), "the model"
+        return super().copy_text()

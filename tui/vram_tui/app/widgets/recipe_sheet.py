@@ -1,0 +1,76 @@
+"""A launch recipe as lines: the verdict, commands exactly as they are pasted, notes, and what would fit instead."""
+
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, wrapped
+from vram_tui.app.widgets.sheet import Sheet, Stop
+from vram_tui.exporters.recipes import Recipe
+from vram_tui.exporters.recipes.launch import Launch
+from vram_tui.text import safe
+
+COMMAND_CHARS = 8192
+CONTINUED = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What stands on the sheet. `verdict` comes first with its style, `instead` is what would fit, `remark` a doubt."""
+
+    launch: Launch
+    verdict: str
+    style: str
+    remark: str = ""
+    instead: tuple[str, ...] = ()
+
+
+def folded(line: str, width: int) -> list[str]:
+    """A command's line in pieces of at most `width` cells, later ones indented; nothing is lost."""
+    pieces: list[str] = []
+    rest = line
+    while cell_len(rest) > width:
+        cut = width
+        while cell_len(rest[:cut]) > width:
+            cut -= 1
+        space = rest.rfind(" ", len(CONTINUED) + 1, cut)
+        cut = space + 1 if space > width // 3 else cut
+        pieces.append(rest[:cut])
+        rest = CONTINUED + rest[cut:]
+    return [*pieces, rest]
+
+
+class RecipeSheet(Sheet):
+    """Stops are the steps, so that `copy` may take one of them."""
+
+    shown: Shown | None = None
+
+    def content(self, width: int) -> tuple[list[Line], list[Stop]]:
+        shown = self.shown
+        if shown is None:
+            return [], []
+        lines: list[Line] = [(Run(line, shown.style),) for line in wrapped(shown.verdict, width)]
+        lines += [(Run(line, "warn"),) for line in wrapped(shown.remark, width) if line]
+        lines += [(Run(line, "dim"),) for words in shown.instead for line in wrapped(f"would fit: {words}", width)]
+        stops: list[Stop] = []
+        if shown.launch.recipe:
+            lines.append(EMPTY)
+            self._steps(shown.launch.recipe, width, lines, stops)
+            for note in shown.launch.recipe.notes:
+                lines += [(Run(line, "dim"),) for line in wrapped(f"{self.glyphs.dot} {note}", width)]
+        return lines, stops
+
+    def _steps(self, recipe: Recipe, width: int, lines: list[Line], stops: list[Stop]) -> None:
+        for step in recipe.steps:
+            first = len(lines)
+            if step.comment:
+                lines += [(Run(line, "dim"),) for line in wrapped(f"# {step.comment}", width)]
+            for text in step.command.splitlines():
+                pieces = folded(safe(text, COMMAND_CHARS), width)
+                lines += [(Run(piece, "bold"),) for piece in pieces]
+            stops.append(Stop(first, len(lines)))
+            lines.append(EMPTY)
+
+    def lit(self, line: Line, width: int) -> Line:
+        """Steps are not marked: the whole recipe is what is copied."""
+        return line
