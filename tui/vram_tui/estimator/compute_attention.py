@@ -1,5 +1,7 @@
 """What attention leaves in memory, in the order in which llama.cpp computes it (b11549): heads, latent, sparse."""
 
+from typing import NamedTuple
+
 from vram_tui.estimator.blocks import Attention, Compressed, LatentIndexer, Mla
 from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_setting import rotation_width
@@ -17,13 +19,30 @@ def _projected(build: Build, width: int, head_dim: int, kind: str, rotated: bool
     return build.tensor(width, y.as_view) if rotated else y
 
 
+class Attended(NamedTuple):
+    """Attention before what llama.cpp leaves for later: back-rotation, gate and output projection."""
+
+    mixer: Attention
+    x: Ref
+    out: Ref
+    gate: Ref | None
+
+
 def attention(build: Build, mixer: Attention, x: Ref) -> Ref:
-    out = attend(build, mixer, x)
+    return projected(build, attend(build, mixer, x))
+
+
+def projected(build: Build, attended: Attended) -> Ref:
+    """The output projection of attention, of hidden width."""
+    mixer, out = attended.mixer, attended.out
+    if build.settings.quantized_v:
+        out = _rotate(build, out, mixer.heads * mixer.value_dim, mixer.value_dim, True)
+    out = _gated(build, mixer, attended.x, out, attended.gate)
     return build.tensor(build.hidden, out.as_view)
 
 
-def attend(build: Build, mixer: Attention, x: Ref) -> Ref:
-    """Attention up to (not including) its output projection: heads · v_dim wide."""
+def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
+    """Scores and values, heads · v_dim wide."""
     heads, kv_heads, head_dim, v_dim = mixer.heads, mixer.kv_heads, mixer.head_dim, mixer.value_dim
     q_width, k_width, v_width = heads * head_dim, kv_heads * head_dim, kv_heads * v_dim
     gate_source = None
@@ -32,7 +51,7 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Ref:
         q = build.tensor(q_width, gate_source.as_view)
         q = build.tensor(q_width, q, inplace=True)
     else:
-        q = _projected(build, q_width, head_dim, mixer.qk_norm, build.rotary, x)
+        q = _projected(build, q_width, head_dim, mixer.qk_norm, build.rotates(mixer.window), x)
     q = _rotate(build, q, q_width, head_dim, build.settings.quantized_k)
     k = v = None
     if mixer.kv == "own":
@@ -46,13 +65,11 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Ref:
         build.graph.until(v)
     out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
     build.expand()
-    if build.settings.quantized_v:
-        out = _rotate(build, out, heads * v_dim, v_dim, True)
-    return _gated(build, mixer, x, out, gate_source)
+    return Attended(mixer, x, out, gate_source)
 
 
 def _keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
-    k = _projected(build, width, mixer.head_dim, mixer.qk_norm, build.rotary, x)
+    k = _projected(build, width, mixer.head_dim, mixer.qk_norm, build.rotates(mixer.window), x)
     return _rotate(build, k, width, mixer.head_dim, build.settings.quantized_k)
 
 

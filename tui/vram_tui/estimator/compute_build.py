@@ -20,6 +20,8 @@ class Build:
     """Some layer has a window: llama.cpp then keeps two caches and stores K before V."""
     fused: tuple[str, ...] = ()
     """Projections that the file joins (qkv, gate-up, beta-alpha)."""
+    parallel: bool = False
+    """Mixer and feed-forward run side by side from one norm."""
     rotary: bool = True
     """Attention rotates queries and keys."""
     values_width: int = 0
@@ -41,6 +43,10 @@ class Build:
     """Rows that the feed-forward sees: the micro-batch, or the outputs in the last layer."""
     expanded: int = 0
     """The last place up to which the graph was expanded: where the next layer's states are gathered."""
+
+    def rotates(self, window: int) -> bool:
+        """Whether attention of this reach rotates: beside windows, parallel stacks leave full attention unrotated."""
+        return self.rotary and not (self.parallel and self.windows and not window)
 
     def joined(self, branch: Ref, residual: Ref) -> Ref:
         """The residual stream after a branch was added."""

@@ -14,7 +14,7 @@ from vram_tui.estimator.blocks import (
     Parallel,
     ShortConv,
 )
-from vram_tui.estimator.compute_attention import attend, attention, compressed, latent
+from vram_tui.estimator.compute_attention import attend, attention, compressed, latent, projected
 from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_recurrent import (
     delta_net,
@@ -64,7 +64,7 @@ def parallel(build: Build, mixer: Parallel, x: Ref, residual: Ref) -> Ref:
     for part in pairs:
         normed = build.token_norm(residual, build.hidden)
         scans.append(mamba2_scan(build, part, normed))
-    outs = [build.tensor(build.hidden, out.as_view) for out in attended]
+    outs = [projected(build, out) for out in attended]
     outs += [mamba2_out(build, part, *scan) for part, scan in zip(pairs, scans, strict=True)]
     total = outs[0]
     for out in outs[1:]:

@@ -7,6 +7,7 @@ from vram_tui.estimator.blocks import (
     Attention,
     Compressed,
     Experts,
+    FeedForward,
     Mamba,
     Mamba2,
     Mixer,
@@ -15,6 +16,7 @@ from vram_tui.estimator.blocks import (
     ShortConv,
 )
 from vram_tui.estimator.cache_types import element_bytes
+from vram_tui.estimator.compute_attention import attend, projected
 from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_feed import feed
 from vram_tui.estimator.compute_mixers import mix
@@ -66,6 +68,7 @@ def _build(model: Model, settings: ComputeSettings, shape: "_Shape") -> Build:
         norm_in_place=model.norm == "rms",
         windows=shape.window,
         fused=model.gguf.fused,
+        parallel=model.norms == "parallel",
         rotary=shape.rotary,
         residual_first=shape.residual_first,
         indexer=shape.indexer,
@@ -86,7 +89,7 @@ class _Shape:
         self.indexer = next((part.indexer for part in mixers if isinstance(part, Mla) and part.indexer), None)
         self.indexed = self.indexer is not None
         self.cached = any(part.cache() for part in mixers)
-        self.residual_first = "gate-up" in model.gguf.fused or any(isinstance(part, ShortConv) for part in mixers)
+        self.residual_first = "gate-up" in model.gguf.fused or any(_early(layer) for layer in model.distinct_layers())
         self.latent = any(isinstance(part, Mla) for part in mixers)
         self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
         self.first_gathers = isinstance(next(model.layers()).mixer, Mamba | Mamba2 | ShortConv)
@@ -298,39 +301,68 @@ def model_levels(model: Model) -> int:
 def _layer(build: Build, model: Model, layer: Layer, x: Ref, handed: Ref | None, *, last: bool) -> Ref:
     """One layer; `handed` is the norm of its input where the device before computed it."""
     norms, hidden = model.norms, model.hidden_size
-    if layer.mixer is not None:
-        residual = x
+    mixer, block = layer.mixer, layer.feed_forward
+    if mixer is not None:
         if norms == "post":
             normed = x
         else:
             normed = build.tensor(hidden, handed, inplace=True) if handed else build.token_norm(x, hidden)
-        out = mix(build, layer.mixer, normed, residual)
+        if norms == "parallel" and isinstance(mixer, Attention) and block is not None:
+            return _side_by_side(build, mixer, block, x, normed, last=last)
+        out = mix(build, mixer, normed, x)
         if last:
-            out, residual, normed = _picked(build, out, residual, normed if norms == "parallel" else None)
-        if norms in ("post", "sandwich", "pre+post-ffn") and norms != "pre+post-ffn":
+            out, x = _picked(build, layer, out, x)
+        if norms in ("post", "sandwich"):
             out = build.norm(out)
-        if norms == "parallel" and layer.feed_forward is not None:
-            fed = feed(build, layer.feed_forward, normed)
-            total = build.row_tensor(hidden, fed, residual, inplace=True)
-            return build.row_tensor(hidden, total, out, inplace=True)
-        x = build.joined(out, residual)
-    if layer.feed_forward is not None:
-        if last and layer.mixer is None:
-            x, _, _ = _picked(build, x, x, None)
+        x = build.joined(out, x) if out != x else x
+    if block is not None:
         normed = x if norms == "post" else build.norm(x)
-        out = feed(build, layer.feed_forward, normed)
+        out = feed(build, block, normed)
+        if last and mixer is None:
+            build.rows = build.settings.outputs
+            out, x = build.row_tensor(hidden, out), build.row_tensor(hidden, x)
         if norms in ("post", "sandwich", "pre+post-ffn"):
             out = build.norm(out)
         x = build.joined(out, x)
     return x
 
 
-def _picked(build: Build, out: Ref, residual: Ref, normed: Ref | None) -> tuple[Ref, Ref, Ref]:
-    """The last layer goes on with the rows that have outputs."""
+def _side_by_side(build: Build, mixer: Attention, block: FeedForward, x: Ref, normed: Ref, *, last: bool) -> Ref:
+    """Attention beside the feed-forward, both from one norm: the attention's projection comes last."""
+    hidden, tokens = build.hidden, build.rows
+    attended = attend(build, mixer, normed)
+    if last:
+        build.rows = build.settings.outputs
+        normed = build.row_tensor(hidden, normed)
+    fed = feed(build, block, normed)
+    total = build.row_tensor(hidden, fed, build.row_tensor(hidden, x) if last else x, inplace=True)
+    build.rows = tokens
+    out = projected(build, attended)
+    if last:
+        build.rows = build.settings.outputs
+        out = build.row_tensor(hidden, out)
+    return build.row_tensor(hidden, total, out, inplace=True)
+
+
+def _early(layer: Layer) -> bool:
+    """Whether llama.cpp names the residual stream first, and so expands it before the late part of the branch."""
+    mamba = isinstance(layer.mixer, Mamba) and layer.feed_forward is not None
+    return mamba or isinstance(layer.mixer, ShortConv)
+
+
+def _picked(build: Build, layer: Layer, out: Ref, residual: Ref) -> tuple[Ref, Ref]:
+    """The last layer goes on with the rows that have outputs: its branch and its residual stream, or their sum."""
+    hidden = build.hidden
+    if isinstance(layer.mixer, Parallel):
+        total = build.joined(out, residual)
+        build.rows = build.settings.outputs
+        picked = build.row_tensor(hidden, total)
+        return picked, picked
     build.rows = build.settings.outputs
-    picked = [build.row_tensor(build.hidden, ref) for ref in (out, residual)]
-    third = build.row_tensor(build.hidden, normed) if normed else picked[1]
-    return picked[0], picked[1], third
+    if _early(layer):
+        early = build.graph.fill(build.expanded, Size(4 * hidden * build.rows), (residual,))
+        return build.row_tensor(hidden, out), early
+    return build.row_tensor(hidden, out), build.row_tensor(hidden, residual)
 
 
 def _rotations(settings: ComputeSettings, shape: _Shape, name: str) -> Iterator[int]:
