@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
-from vram_tui.estimator.memory import Weights
-from vram_tui.estimator.placing import FITS, NO, OFFLOAD, SPLITTER, TIGHT, loads, plan_of, verdict
+from vram_tui.estimator.memory import Memory, Weights
+from vram_tui.estimator.placing import FITS, NO, OFFLOAD, SPLITTER, TIGHT, even_reach, evenly, loads, plan_of, verdict
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.estimator.sharding import Plan
@@ -16,6 +16,8 @@ from vram_tui.estimator.speed_constants import engine_of
 from vram_tui.estimator.subject import Subject
 from vram_tui.estimator.units import GIB, ceil_div
 
+DEFAULT_FORMATS = ("Q2_K", "Q3_K_M", "IQ4_XS", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
+"""What is tried where nobody names formats."""
 _ORDER = {FITS: 0, TIGHT: 0, OFFLOAD: 1, NO: 2}
 
 
@@ -36,6 +38,7 @@ class ModelFit:
     usable_bytes: int
     largest_ctx: int
     native_ctx: int
+    parameters: int
     speed: Speed | None = None
     offload: Offload | None = None
     reason: str = ""
@@ -84,14 +87,12 @@ class Fitter:
         self._quants = sorted(formats_for(scenario.runtime, facts, quants), key=lambda one: -bits_of(one, facts))
         self._scenario = replace(scenario, machine=machine)
         self._splits = engine_of(scenario.runtime, facts).id == SPLITTER and scenario.method == "exact"
-        count = max(len(machine.devices), 1)
         free = scenario.free
         self._budgets = tuple(machine.budget_bytes(index, free=free) for index in range(len(machine.devices)))
         ram = machine.host_free_bytes if free and machine.host_free_bytes is not None else machine.host_ram_bytes
         self._ram = ram or 0
         if not self._budgets:
             self._budgets = (self._ram,)
-        self._alone = self._splits and count == 1
         first = replace(machine, devices=machine.devices[:1], free_bytes=None, interconnect=None)
         self._first = replace(self._scenario, machine=first)
         self._runs = loads(scenario.runtime, facts, machine.devices)
@@ -100,7 +101,9 @@ class Fitter:
         """The best format that fits, what is left, and the speed."""
         native = subject.profile.context_tokens
         ctx = min(self._ctx, native) if native else self._ctx
-        nothing = ModelFit(subject.id, self._quants[0], ctx, NO, 0, max(self._budgets), 0, native)
+        nothing = ModelFit(
+            subject.id, self._quants[0], ctx, NO, 0, max(self._budgets), 0, native, subject.profile.parameters
+        )
         if not self._runs:
             return replace(nothing, reason=f"{self._scenario.runtime} does not run on {self.machine.name}")
         try:
@@ -205,17 +208,24 @@ class Fitter:
             except Refusal as refusal:
                 refused = refusal.reason
                 continue
-            needs = [(device.at(ctx), device.usable_bytes or 0) for device in memory.devices]
-            if self._splits:
-                needs = [(need, budget) for (need, _), budget in zip(needs, self._budgets, strict=False)]
-            used, usable = min(needs, key=lambda pair: pair[1] - pair[0])
+            used, usable, reach = self._fullest(memory, ctx)
             fit = verdict(used, usable)
             found = replace(found, quant=quant, used_bytes=used, usable_bytes=usable)
             if fit != NO:
-                reach = memory.largest_ctx_usable() or 0
                 rate = self._speed(subject, quant, ctx, plan=plan_of(memory, self.machine, self._splits))
                 return replace(found, fit=fit, largest_ctx=reach, speed=rate, reason="")
         return replace(found, reason=refused or "not even the smallest of the formats fits")
+
+    def _fullest(self, memory: Memory, ctx: int) -> tuple[int, int, int]:
+        """Bytes on the device with the least to spare, what it can hold, and the largest context of all."""
+        count = len(self._budgets)
+        if self._splits and len(memory.devices) != count:
+            room = sum(self._budgets) // count
+            return evenly(memory, ctx, count)[0], room, even_reach(memory, ctx, room, count)
+        budgets = self._budgets if self._splits else tuple(device.usable_bytes or 0 for device in memory.devices)
+        pairs = [(device.at(ctx), budget) for device, budget in zip(memory.devices, budgets, strict=True)]
+        used, usable = min(pairs, key=lambda pair: pair[1] - pair[0])
+        return used, usable, memory.largest_within(budgets)
 
     def _speed(
         self, subject: Subject, quant: str, ctx: int, offload: Offload | None = None, plan: Plan | None = None
@@ -238,7 +248,7 @@ def offload_of(subject: Subject, quant: str, weights: Weights, away_bytes: int, 
 _FitKey = Callable[[ModelFit], tuple[object, ...]]
 
 MODEL_SORTS: Mapping[str, _FitKey] = {
-    "size": lambda one: (-one.used_bytes,),
+    "parameters": lambda one: (-one.parameters,),
     "speed": lambda one: (-(one.decode_tok_s or 0.0),),
     "context": lambda one: (-min(one.largest_ctx, one.native_ctx or one.largest_ctx),),
     "headroom": lambda one: (-one.headroom_bytes,),
@@ -247,7 +257,7 @@ MODEL_SORTS: Mapping[str, _FitKey] = {
 """Sort keys by name; models that fit always come first, then those that fit with a part in RAM."""
 
 
-def sort_fits(fits: Iterable[ModelFit], by: str = "size") -> tuple[ModelFit, ...]:
+def sort_fits(fits: Iterable[ModelFit], by: str = "parameters") -> tuple[ModelFit, ...]:
     """Fits in an order of MODEL_SORTS."""
     key = MODEL_SORTS[by]
     return tuple(sorted(fits, key=lambda one: (_ORDER[one.fit], *key(one), one.model)))

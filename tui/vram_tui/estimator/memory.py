@@ -1,6 +1,6 @@
 """Memory as a function of the context: exact byte terms whose only variable is the number of tokens."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -369,6 +369,10 @@ class Memory:
                 return None
             budgets.append((device, device.usable_bytes))
         return self._largest(budgets)
+
+    def largest_within(self, budgets_bytes: Sequence[int]) -> int:
+        """The largest context where every device has a budget of its own."""
+        return self._largest(list(zip(self.devices, budgets_bytes, strict=True)))
 
     @staticmethod
     def _largest(budgets: list[tuple[DeviceMemory, int]]) -> int:

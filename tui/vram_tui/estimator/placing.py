@@ -14,7 +14,7 @@ from vram_tui.estimator.sharding import Plan
 from vram_tui.estimator.speed import Speed, speed
 from vram_tui.estimator.speed_constants import engine_of
 from vram_tui.estimator.subject import Subject
-from vram_tui.estimator.units import GIB
+from vram_tui.estimator.units import GIB, ceil_div
 
 SPLITTER = "llama.cpp"
 """The engine that splits layers over any number of devices and leaves what does not fit in RAM."""
@@ -47,6 +47,19 @@ class Offer:
     def text(self, count: int) -> str:
         """What a person types for so many of it."""
         return self.id if count == 1 else f"{count}x {self.id}"
+
+
+def matches(offer: Offer, kind: str = "", vendor: str = "", words: str = "") -> bool:
+    """Whether an offer is of that kind and vendor and has every word in its names."""
+    if kind and kind.casefold() != offer.kind.casefold():
+        return False
+    if vendor and vendor.casefold() not in offer.vendor.casefold():
+        return False
+    if not words.strip():
+        return True
+    hay = f"{offer.id} {offer.unit.name} {offer.unit.devices[0].name} {offer.vendor} {offer.kind} ".casefold()
+    hay += "rent cloud" if offer.kind == "instance" else "buy"
+    return all(word in hay for word in words.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,7 @@ class Placement:
     @property
     def price_usd(self) -> float | None:
         """To buy: nothing that is rented, though its cards may have a price."""
-        return None if self.machine.price_usd_hour is not None else self.machine.price_usd
+        return None if self.offer.kind == "instance" else self.machine.price_usd
 
     @property
     def price_date(self) -> str | None:
@@ -160,7 +173,7 @@ class Placer:
         )
         used = self._used.get(question)
         if used is None:
-            used = self._used[question] = _fullest(memory, self._ctx, len(machine.devices))
+            used = self._used[question] = evenly(memory, self._ctx, len(machine.devices))[0]
         fit = verdict(used, budget)
         reason = "" if fit != NO else f"needs {used / GIB:.1f} GiB on a device, {budget / GIB:.1f} GiB can be used"
         plan = plan_of(memory, machine, self._splits)
@@ -170,14 +183,23 @@ class Placer:
                 self._subject, self._quant, self._ctx, replace(self._scenario, machine=machine), self._facts, plan=plan
             )
         return Placement(
-            offer, count, machine, plan, fit, used, budget, self._reach(question, memory, budget), rate, reason
+            offer,
+            count,
+            machine,
+            plan,
+            fit,
+            used,
+            budget,
+            self._reach(question, memory, budget, len(machine.devices)),
+            rate,
+            reason,
         )
 
-    def _reach(self, question: object, memory: Memory, budget: int) -> int:
+    def _reach(self, question: object, memory: Memory, budget: int, count: int) -> int:
         key = (question, budget)
         found = self._reaches.get(key)
         if found is None:
-            found = self._reaches[key] = memory.largest_ctx(budget)
+            found = self._reaches[key] = even_reach(memory, self._ctx, budget, count)
         return found
 
     def _question(self, machine: Machine) -> object:
@@ -208,14 +230,29 @@ class Placer:
         return found
 
 
-def _fullest(memory: Memory, ctx: int, count: int) -> int:
-    """Bytes on the fullest device."""
-    return max(device.at(ctx) for device in memory.devices) // (count if len(memory.devices) == 1 else 1)
+def evenly(memory: Memory, ctx: int, count: int) -> tuple[int, int]:
+    """(bytes on the fullest of `count` equal devices, bytes that every device beyond the first repeats).
+
+    Where the memory was compiled for one device, weights and caches are taken to spread evenly.
+    """
+    if count == 1 or len(memory.devices) == count:
+        return max(device.at(ctx) for device in memory.devices), 0
+    device = memory.devices[0]
+    own = device.group_bytes(ctx, "runtime") + device.group_bytes(ctx, "compute")
+    return own + ceil_div(device.at(ctx) - own, count), own
+
+
+def even_reach(memory: Memory, ctx: int, budget_bytes: int, count: int) -> int:
+    """The largest context on `count` equal devices that may hold so many bytes each."""
+    if count == 1 or len(memory.devices) == count:
+        return memory.largest_ctx(budget_bytes)
+    own = evenly(memory, ctx, count)[1]
+    return memory.devices[0].largest_ctx(count * budget_bytes - (count - 1) * own)
 
 
 def plan_of(memory: Memory, machine: Machine, splits: bool) -> Plan:
     """How the memory was cut: llama.cpp's layers are stages, a server's ranks are what it was compiled for."""
-    count = len(memory.devices)
+    count = len(machine.devices) if splits else len(memory.devices)
     return Plan(1, count) if splits else Plan(count)
 
 
