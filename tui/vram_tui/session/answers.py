@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 KEPT_MEMORIES = 8192
 TIGHT_SHARE = 0.05
 """A fit with less than this share of the machine to spare is called tight."""
+LIST_TOKENS = 8192
+"""The context at which the list judges and sorts every model."""
 SPILLING_RUNTIMES = ("llama.cpp", "ollama")
 """Runtimes that can leave a part of the weights in host memory."""
 
@@ -179,10 +181,11 @@ class Answers:
                 reason = found if isinstance(found, str) else "no source states the native context"
                 cells.append(Cell(tokens, None, reason=reason))
             else:
-                cells.append(self._cell(found, tokens, native, session.scenario.method, rule))
+                cells.append(self.cell_of(found, tokens, native, session.scenario.method, rule))
         return cells
 
-    def _cell(self, memory: Memory, tokens: int, native: int, method: str, rule: Memory | str) -> Cell:
+    def cell_of(self, memory: Memory, tokens: int, native: int, method: str, rule: Memory | str = "") -> Cell:
+        """One figure of a compiled memory; `rule` is that of the rule of thumb in the method "difference"."""
         total = memory.at(tokens)
         fit, headroom = self._fit(memory, tokens)
         return Cell(
@@ -221,12 +224,13 @@ class Answers:
 
     def list_tier(self, session: Session, model: str) -> int | None:
         """The tier of a model in the list, for the default format at a context of 8K; None where nothing answers."""
-        found = self.compiled(model, DEFAULT_QUANT, self.scenario(session))
-        if isinstance(found, str):
-            return None
-        return self.tier(found.at(8192), session.scenario.method)
+        count = self.list_bytes(session, model)
+        return None if count is None else self.tier(count, session.scenario.method)
 
     def list_bytes(self, session: Session, model: str) -> int | None:
         """The same model's bytes, for sorting by memory."""
-        found = self.compiled(model, DEFAULT_QUANT, self.scenario(session))
-        return None if isinstance(found, str) else found.at(8192)
+        scenario = self.scenario(session)
+        if scenario.method == "difference":
+            scenario = replace(scenario, method="exact")
+        found = self.compiled(model, DEFAULT_QUANT, scenario)
+        return None if isinstance(found, str) else found.at(LIST_TOKENS)

@@ -81,6 +81,8 @@ def add_column(session: Session, column: Column, at: int) -> Session:
     columns = list(columns_of(session))
     if len(columns) >= MAX_COLUMNS:
         raise EditError(f"{MAX_COLUMNS} columns are as many as a comparison shows: drop one first")
+    if column in columns:
+        raise EditError(f"'{column.text}' is a column already: give this one its own quantization")
     columns.insert(min(at + 1, len(columns)), column)
     return _with(session, columns)
 

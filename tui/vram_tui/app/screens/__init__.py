@@ -4,6 +4,8 @@ SCREENS: dict[str, str] = {
     "explore": "vram_tui.app.screens.explore:Explore",
     "explain": "vram_tui.app.screens.explain:Explain",
     "compare": "vram_tui.app.screens.compare:Compare",
+    "plot": "vram_tui.app.screens.plot:PlotScreen",
+    "about": "vram_tui.app.screens.about:About",
     "export": "vram_tui.app.screens.export:Export",
     "import": "vram_tui.app.screens.importing:Import",
     "notices": "vram_tui.app.screens.notices:Notices",

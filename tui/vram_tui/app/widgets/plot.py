@@ -14,6 +14,8 @@ from vram_tui.text import safe
 
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LOG_FROM = 8
+"""Where the largest figure is this many times the smallest, memory is drawn on a log scale."""
 STAMP_EVERY, STAMP_STEP = 18, 5
 """Cells between two letters of a line, and how far the letters of the next line stand from them."""
 
@@ -131,8 +133,12 @@ def plot_lines(
     canvas = Canvas(width - left - right, height - 2, glyphs.unicode)
     span = math.log2(last / first)
 
+    steep = low > 0 and top / low > LOG_FROM
+    scaled: Callable[[float], float] = math.log if steep else float
+    bottom, height_of = scaled(low), scaled(top) - scaled(low)
+
     def y_of(count: float) -> int:
-        return round((count - low) / (top - low) * (canvas.rows - 1))
+        return round((scaled(count) - bottom) / height_of * (canvas.rows - 1))
 
     for level in near:
         for x in range(0, canvas.columns, 4 if canvas.braille else 2):
@@ -155,14 +161,16 @@ def plot_lines(
     labels = _labels(series, near, last, canvas, y_of, glyphs)
     lines: list[Line] = []
     for row in range(canvas.height):
-        value = low + (top - low) * (canvas.height - 1 - row) / max(canvas.height - 1, 1)
+        share = (canvas.height - 1 - row) / max(canvas.height - 1, 1)
+        value = low * (top / low) ** share if steep else low + (top - low) * share
         ticked = row % 3 == 0 or row == canvas.height - 1
         axis = padded(_number(value / unit), left - 1, right=True) + " " if ticked else " " * left
         label = labels.get(row)
         tail = [Run(" " + fitted(label.text, right - 1, glyphs.more), label.style)] if label else []
         lines.append((Run(axis, "dim"), *canvas.line(row), *tail))
     lines.append(_axis(first, last, left, canvas.width))
-    lines.append((Run(padded(unit_label(units), left), "dim"), Run("context in tokens, each step doubles", "dim")))
+    words = "context in tokens, each step doubles" + ("; memory on a log scale too" if steep else "")
+    lines.append((Run(padded(unit_label(units), left) + fitted(words, width - left, glyphs.more), "dim"),))
     return lines
 
 
@@ -177,19 +185,21 @@ def _labels(
     """A name on the right for every line and level, moved to the nearest free row."""
     wanted = [(y_of(line.at(last)), f"{line.letter} {line.name}", line.style) for line in series]
     wanted += [(y_of(level.bytes), f"{'╌' if glyphs.unicode else '-'} {level.name}", level.style) for level in levels]
-    labels: dict[int, Run] = {}
     scale = 4 if canvas.braille else 1
-    for y, text, style in sorted(wanted, reverse=True):
+    wanted.sort(reverse=True)
+    places: list[int] = []
+    for y, _, _ in wanted:
         row = min(max(canvas.height - 1 - y // scale, 0), canvas.height - 1)
-        free = sorted((abs(other - row), other) for other in range(canvas.height) if other not in labels)
-        if free and free[0][0] <= 3:
-            labels[free[0][1]] = Run(text, style)
-    return labels
+        places.append(max(row, places[-1] + 1) if places else row)
+    # Names pushed below the last row move up together, in their order; what has no row left goes without.
+    for index in range(len(places) - 1, -1, -1):
+        last_row = canvas.height - 1 if index == len(places) - 1 else places[index + 1] - 1
+        places[index] = min(places[index], last_row)
+    found = zip(places, wanted, strict=True)
+    return {row: Run(text, style) for row, (_, text, style) in found if row >= 0}
 
 
-def _stamp(
-    series: Sequence[Series], canvas: Canvas, first: int, span: float, y_of: Callable[[float], int]
-) -> None:
+def _stamp(series: Sequence[Series], canvas: Canvas, first: int, span: float, y_of: Callable[[float], int]) -> None:
     """The letter of every line at a few places on it, each line's beside those of the others."""
     for index, line in enumerate(series):
         for column in range(2 + index * STAMP_STEP % STAMP_EVERY, canvas.width, STAMP_EVERY):

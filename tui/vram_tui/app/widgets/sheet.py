@@ -76,9 +76,13 @@ class Sheet(LinePanel):
         self.cursor = min(max(cursor, 0), max(len(self.stops) - 1, 0))
         if before != self.cursor:
             self._window()
+            self.moved()
         elif len(self._lines) > self.size.height:
             # At either end the arrows still show what lies beyond the last stop.
             self._wheel(-1 if cursor < before else 1)
+
+    def moved(self) -> None:
+        """The cursor is at another stop; whoever shows the sheet may follow."""
 
     def do_up(self) -> None:
         self._go(self.cursor - 1)
