@@ -177,9 +177,12 @@ class Palette:
             styles[name] = _style("" if plain else color, "" if plain else ground, bold=bold, reverse=reverse)
 
         dim = self.color("dim") if self._variables.get("dim") else None
-        if self._ansi or plain:
+        if plain:
             styles["dim"] = Style(dim=True)
             styles["rule"] = Style(dim=True)
+        elif self._ansi:
+            style("dim", "bright_black")
+            style("rule", "bright_black")
         else:
             fallback = Color.parse(text).blend(Color.parse(self.color("background")), 0.4).hex6
             style("dim", dim or fallback)
@@ -228,7 +231,7 @@ class Palette:
             self._styles[f"tier-{index}-cursor"] = _style(dark, color, bold=True)
             if self._ansi:
                 self._styles[f"tier-{index}-cursor-off"] = _style(color, ground, bold=True, underline=True)
-                self._styles[f"tier-{index}-dim"] = Style(color=color, dim=True)
+                self._styles[f"tier-{index}-dim"] = _style("bright_black", "")
             else:
                 bright = Color.parse(ground).blend(Color.parse(color), 0.3).hex6
                 self._styles[f"tier-{index}-cursor-off"] = _style(self.color("foreground"), bright, bold=True)
@@ -236,9 +239,7 @@ class Palette:
                 self._styles[f"tier-{index}-dim"] = _style(faint, ground)
 
 
-def _style(
-    color: str, ground: str, *, bold: bool = False, underline: bool = False, reverse: bool = False
-) -> Style:
+def _style(color: str, ground: str, *, bold: bool = False, underline: bool = False, reverse: bool = False) -> Style:
     def known(name: str) -> RichColor | None:
         return RichColor.parse(name) if name and name != "default" else None
 

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
 
 class Summary(NamedTuple):
-    """A model in the list. `parameters` counts towers too; `context` is 0 where no source states one."""
+    """A model in the list.
+
+    `parameters` counts towers too; `active` is the vendor's figure where there is one; `context` is 0 where no source states one."""
 
     id: str
     name: str
@@ -48,7 +50,7 @@ def summarize(entry: "Entry", profile: "Profile") -> Summary:
         license=entry.license,
         released=entry.released,
         parameters=main_parameters(entry.model),
-        active=profile.active_parameters,
+        active=entry.active_advertised or profile.active_parameters,
         context=entry.context_native,
         kind=kind_of(profile),
         modalities=entry.modalities,
