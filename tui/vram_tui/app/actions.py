@@ -161,7 +161,7 @@ ALL: tuple[Action, ...] = (
     Action("recipe", ("r",), "Launch recipe", "The command that runs this cell.", ASK, "recipe", 19, (*GRIDS,
            "explain"), "recipe", _some_model),
     Action("import", ("i",), "Import", "A GGUF file, a configuration or a model folder into your catalogue.", SHARE,
-           "import", 21, opens="import", condition=_unrestricted),
+           "import", 21, ALL_OF_A_MODEL, "import", _unrestricted),
     Action("export", ("x",), "Export", "The table on the screen as Markdown, CSV, JSON, TOML or SVG.", SHARE,
            "export", 20, GRIDS, "export"),
     Action("copy", ("y",), "Copy", "The figure or the table to the clipboard, also over SSH.", SHARE, "copy", 22),

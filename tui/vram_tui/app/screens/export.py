@@ -24,7 +24,8 @@ WORDS = {"markdown": "Markdown", "csv": "CSV", "json": "JSON", "toml": "TOML", "
 PLACES = ("clipboard", "file")
 KEPT = ("keep it", "overwrite")
 LABEL = 8
-WIDTH, HEIGHT = 66, 12
+WIDTH = 66
+FAULT_LINES = 3
 
 
 class Choices(LinePanel):
@@ -85,16 +86,18 @@ class Choices(LinePanel):
             lines.append(self._line(question, len(lines), width))
         if house(self.app).situation.restricted:
             lines.append((Run("restricted: no files are written", "dim"),))
-        lines.append(EMPTY)
-        faults = [(Run(line, "error"),) for line in wrapped(self.fault, width)] if self.fault else []
-        self.show([*lines, *faults[:3]])
+        if self.fault:
+            lines += [EMPTY, *((Run(line, "error"),) for line in wrapped(self.fault, width)[:FAULT_LINES])]
+        # Its height follows what it has to say; drawing again at the new size changes nothing.
+        self.styles.height = len(lines) + 2
+        self.show(lines)
 
     def _line(self, question: str, y: int, width: int) -> Line:
         here = question == self.question
         lead = Run(padded((self.glyphs.cursor if here else " ") + question, LABEL), "accent" if here else "dim")
         if question == "name":
-            shown = fitted(safe(self.path), width - LABEL, self.glyphs.more)
-            return (lead, Run(shown, "cursor" if here else "bold"))
+            shown = fitted(safe(self.path), width - LABEL - 1, self.glyphs.more)
+            return (lead, Run(" "), Run(shown, "cursor" if here else "bold"))
         chosen = {"format": self.format, "to": self.place, "exists": KEPT[self.overwrite]}[question]
         runs, x = [lead], LABEL
         for answer in self.answers_of(question):
@@ -147,7 +150,7 @@ class Choices(LinePanel):
 
     def name_region(self) -> Region:
         """Where the file's name stands, for the field."""
-        return Region(LABEL, 3 + self.questions.index("name"), self.size.width - LABEL, 1)
+        return Region(LABEL + 1, 3 + self.questions.index("name"), self.size.width - LABEL - 1, 1)
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
@@ -198,7 +201,6 @@ class Export(HouseScreen, ModalScreen[None]):
 
     def _arrange(self) -> None:
         self.choices.styles.width = min(WIDTH, self.app.size.width - 2)
-        self.choices.styles.height = min(HEIGHT, self.app.size.height - 1)
 
     def do_open(self) -> None:
         """Do it; on the file's name, edit that first."""

@@ -13,7 +13,7 @@ from vram_tui.exporters.recipes.launch import Cell, Launch, launch, nearest, not
 from vram_tui.quantities import format_tokens
 from vram_tui.session.explaining import Asked
 from vram_tui.session.specs import memory_words
-from vram_tui.session.state import Session
+from vram_tui.session.state import Row, Session
 from vram_tui.text import safe
 
 
@@ -65,6 +65,7 @@ class RecipeScreen(HouseScreen):
         self.engines = Engines()
         self.sheet = RecipeSheet("recipe")
         self.cell: Cell | None = None
+        self._ways: tuple[Cell, ...] = ()
 
     @property
     def asked(self) -> Asked:
@@ -106,7 +107,7 @@ class RecipeScreen(HouseScreen):
 
     def take_engine(self, name: str) -> None:
         self.engines.engine = name
-        self.sheet.top = 0
+        self.sheet.top = self.sheet.cursor = 0
         self.fill()
 
     def _cell(self) -> tuple[Cell, str]:
@@ -137,7 +138,8 @@ class RecipeScreen(HouseScreen):
             f"{safe(cell.name, 120)}, {safe(cell.quant, 40)} at {format_tokens(cell.ctx)}"
         )
         keys = home.key_map
-        self.sheet.border_subtitle = plain_title(f"{keys.key_of('copy')} copies, left and right: other engines")
+        takes = f", {keys.key_of('open')} takes what fits" if found.fits is False else ""
+        self.sheet.border_subtitle = plain_title(f"{keys.key_of('copy')} copies{takes}, left and right: other engines")
         self._show(Shown(found, *self._verdict(cell, found), remark=remark))
         if found.fits is False:
             self.run_worker(lambda: self._look_for(cell), thread=True, exclusive=True, group="nearest")
@@ -167,11 +169,12 @@ class RecipeScreen(HouseScreen):
             found = nearest(cell, self.home.answers.facts)
         except (KeyError, ValueError):
             return
-        self.app.call_from_thread(self._found, cell, tuple(safe(words) for words, _ in found))
+        self.app.call_from_thread(self._found, cell, found)
 
-    def _found(self, cell: Cell, instead: tuple[str, ...]) -> None:
+    def _found(self, cell: Cell, ways: tuple[tuple[str, Cell], ...]) -> None:
         if self.cell is cell and self.sheet.shown:
-            self._show(replace(self.sheet.shown, instead=instead))
+            self._ways = tuple(other for _, other in ways)
+            self._show(replace(self.sheet.shown, instead=tuple(safe(words) for words, _ in ways)))
 
     # Actions
 
@@ -185,7 +188,14 @@ class RecipeScreen(HouseScreen):
         self._turn(1)
 
     def do_open(self) -> None:
-        self.do_copy()
+        """Take what would fit, where the cursor is on it; else copy."""
+        at = self.sheet.instead if self.focused is self.sheet else None
+        if at is None:
+            self.do_copy()
+            return
+        way = self._ways[at]
+        self._given = replace(self.asked, row=Row(way.quant), tokens=way.ctx, scenario=way.scenario)
+        self.take_engine(self.engines.engine)
 
     def copy_text(self) -> tuple[str, str]:
         shown = self.sheet.shown

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, wrapped
+from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, fitted, wrapped
 from vram_tui.app.widgets.sheet import Sheet, Stop
 from vram_tui.exporters.recipes import Recipe
 from vram_tui.exporters.recipes.launch import Launch
@@ -41,7 +41,7 @@ def folded(line: str, width: int) -> list[str]:
 
 
 class RecipeSheet(Sheet):
-    """Stops are the steps, so that `copy` may take one of them."""
+    """Stops are the lines of what would fit, then the steps."""
 
     shown: Shown | None = None
 
@@ -51,8 +51,10 @@ class RecipeSheet(Sheet):
             return [], []
         lines: list[Line] = [(Run(line, shown.style),) for line in wrapped(shown.verdict, width)]
         lines += [(Run(line, "warn"),) for line in wrapped(shown.remark, width) if line]
-        lines += [(Run(line, "dim"),) for words in shown.instead for line in wrapped(f"would fit: {words}", width)]
         stops: list[Stop] = []
+        for words in shown.instead:
+            stops.append(Stop(len(lines), len(lines) + 1))
+            lines.append((Run(fitted(f"would fit: {words}", width, self.glyphs.more)),))
         if shown.launch.recipe:
             lines.append(EMPTY)
             self._steps(shown.launch.recipe, width, lines, stops)
@@ -61,16 +63,22 @@ class RecipeSheet(Sheet):
         return lines, stops
 
     def _steps(self, recipe: Recipe, width: int, lines: list[Line], stops: list[Stop]) -> None:
+        style = "bold" if self.shown and self.shown.launch.fits is not False else ""
         for step in recipe.steps:
             first = len(lines)
             if step.comment:
                 lines += [(Run(line, "dim"),) for line in wrapped(f"# {step.comment}", width)]
             for text in step.command.splitlines():
                 pieces = folded(safe(text, COMMAND_CHARS), width)
-                lines += [(Run(piece, "bold"),) for piece in pieces]
+                lines += [(Run(piece, style),) for piece in pieces]
             stops.append(Stop(first, len(lines)))
             lines.append(EMPTY)
 
+    @property
+    def instead(self) -> int | None:
+        """The number of what would fit, where the cursor is on one."""
+        return self.cursor if self.shown and self.cursor < len(self.shown.instead) else None
+
     def lit(self, line: Line, width: int) -> Line:
         """Steps are not marked: the whole recipe is what is copied."""
-        return line
+        return line if self.instead is None else super().lit(line, width)

@@ -102,7 +102,8 @@ def _alone(cell: Cell, facts: Facts) -> Launch:
     fits = memory.fits(cell.ctx)
     fullest = max(memory.devices, key=lambda device: device.at(cell.ctx) - (device.usable_bytes or 0))
     used, usable = fullest.at(cell.ctx), fullest.usable_bytes
-    reason = "" if fits is not False else _too_much(fullest.name, used, usable or 0)
+    name = fullest.name if len(memory.devices) > 1 else "it"
+    reason = "" if fits is not False else _too_much(name, used, usable or 0)
     return _launch(cell, placement, memory, "", reason, used, usable)
 
 
@@ -141,7 +142,18 @@ def _launch(
         layers=cell.subject.profile.layer_count,
     )
     fits = memory.fits(cell.ctx) if not reason else False
-    return Launch(recipe(request), plan, fits, reason, used, usable, largest)
+    made = recipe(request)
+    made = replace(made, notes=(*made.notes, *_remarks(cell, memory)))
+    return Launch(made, plan, fits, reason, used, usable, largest)
+
+
+def _remarks(cell: Cell, memory: Memory) -> tuple[str, ...]:
+    """What must be known of the memory besides: its warnings, and a context that the model was not made for."""
+    native = memory.native_tokens
+    if not native or memory.ctx_per_seq(cell.ctx) <= native or cell.ctx <= native:
+        return memory.warnings
+    beyond = f"The model's native context is {native:,} tokens: beyond it the engine needs a scaled position embedding."
+    return (*memory.warnings, beyond)
 
 
 def _source(cell: Cell) -> tuple[str, str]:
