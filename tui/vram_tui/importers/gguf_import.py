@@ -62,6 +62,7 @@ def _model(file: GgufFile, notes: list[str]) -> Model:
         model = model_from_metadata(
             file.metadata, vocab_size=_vocabulary(file, architecture), tied=tied, tensors=shapes or None
         )
+        _refuse_hollow(file, model)
         return settle(model, file.tensors) if shapes else model
     except BlocksError as error:
         raise GgufError(file.name, "metadata", str(error), "convert the model again") from None
@@ -70,6 +71,15 @@ def _model(file: GgufFile, notes: list[str]) -> Model:
             raise
         problem = f"hold a value of a form that no model has ({error})"
         raise GgufError(file.name, "metadata", problem, "convert the model again") from None
+
+
+def _refuse_hollow(file: GgufFile, model: Model) -> None:
+    architecture = words(model.gguf.architecture, 60)
+    if not model.hidden_size:
+        raise GgufError(file.name, f"{architecture}.embedding_length", "is 0", "convert the model again")
+    if not all(layer.halves for layer in model.distinct_layers()):
+        problem = "has a layer with neither attention nor a feed-forward"
+        raise GgufError(file.name, f"{architecture}.feed_forward_length", problem, "convert the model again")
 
 
 def _vocabulary(file: GgufFile, architecture: str) -> int:
