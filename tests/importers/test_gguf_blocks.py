@@ -11,7 +11,7 @@ import pytest
 
 from tests.estimator.truth_models import facts, subjects
 from tests.truth import rows
-from vram_tui.estimator.blocks import Attention, Experts, Gated, Plain
+from vram_tui.estimator.blocks import Attention, Experts, Gated, Linear, Plain
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.tensors import trunk_tensors
 from vram_tui.estimator.weights import weigh
@@ -109,6 +109,14 @@ def test_only_layers_with_a_router_have_experts() -> None:
     first, second = model.layers()
     assert isinstance(first.feed_forward, Gated)
     assert isinstance(second.feed_forward, Experts)
+
+
+def test_a_search_may_have_removed_halves_of_a_layer() -> None:
+    changed = {"attention.head_count": [4, 0], "attention.head_count_kv": [0, 0], "feed_forward_length": [0, 128]}
+    kv = {**PLAIN, **{f"new.{key}": value for key, value in changed.items()}}
+    first, second = model_from_metadata(kv, vocab_size=10, tied=True).layers()
+    assert (first.mixer, first.feed_forward) == (Linear(), None)
+    assert (second.mixer, second.feed_forward) == (None, Gated(128))
 
 
 def test_a_pattern_of_windows_is_read_from_a_list() -> None:

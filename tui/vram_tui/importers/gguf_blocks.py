@@ -15,6 +15,7 @@ from vram_tui.estimator.blocks import (
     Kda,
     LatentIndexer,
     Lightning,
+    Linear,
     Mamba,
     Mamba2,
     Mixer,
@@ -218,7 +219,7 @@ class _Reader:
         if self.is_mla:
             return self._latent(number, mtp)
         if not keys.per_layer("attention.head_count_kv", number, self._heads(number)):
-            return None
+            return Linear() if self._heads(number) else None
         return self._attention(number)
 
     def _is_recurrent(self, number: int, mtp: bool) -> bool:
