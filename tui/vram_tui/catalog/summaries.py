@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 class Summary(NamedTuple):
     """A model in the list.
 
-    `parameters` counts towers too; `active` is the vendor's figure where there is one; `context` is 0 where no source states one."""
+    `parameters` counts towers too; `active` is the vendor's figure where there is one; `context` is 0 where no source
+    states one.
+    """
 
     id: str
     name: str

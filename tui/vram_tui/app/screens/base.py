@@ -56,6 +56,9 @@ class HouseScreen(Screen[None]):
             self.chips.draw()
         self.footer.draw()
 
+    def machine_read(self) -> None:
+        """The machine at hand is known now; for screens that show it."""
+
     # Panels
 
     def go_to(self, panel: LinePanel) -> None:
@@ -189,9 +192,8 @@ class HouseScreen(Screen[None]):
         self.home.edit(lambda session: edits.set_profile(session, other))
 
     def _edit_chip(self, chip: Chip) -> None:
-        start, width = self.chips.span_of(chip.id)
-        wide = max(width + 4, 14 if chip.id != "target" else 30)
-        start = min(start, max(self.size.width - wide, 0))
+        least = max(len(chip.value) + 4, 14 if chip.id != "target" else 30)
+        start, wide = self.chips.span_of(chip.id, least)
         value = "" if chip.value in ("none", "auto") else chip.value
         hint = "up/down: " + ", ".join(chip.choices) if chip.choices else _CHIP_HINTS.get(chip.id, "")
         self.ask(

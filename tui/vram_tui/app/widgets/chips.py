@@ -77,22 +77,19 @@ class Chips(LinePanel):
         self.draw()
         return chips[self.cursor]
 
-    def span_of(self, chip_id: str) -> tuple[int, int]:
-        """First cell and width of a chip's value."""
-        for start, end, name in self._spans:
-            if name == chip_id:
-                return start, end - start
-        return 0, 12
+    def span_of(self, chip_id: str, least: int) -> tuple[int, int]:
+        """First cell and width of a field over a chip's value: at least `least`, and no chip beside it cut in two."""
+        first = next((start for start, _, name in self._spans if name == chip_id), 0)
+        first = max(min(first, self.size.width - least), 0)
+        for index, (start, end, _) in enumerate(self._spans):
+            before = self._spans[index - 1][1] if index else 0
+            if before < first + least < end + 1 and start > first:
+                return first, min(end + 1, self.size.width) - first
+        return first, least
 
     def draw(self) -> None:
         if self.is_attached and self.size.width:
             self.show([self._line(self.size.width)])
-
-    def on_focus(self) -> None:
-        self.draw()
-
-    def on_blur(self) -> None:
-        self.draw()
 
     def _line(self, width: int) -> Line:
         chips = self._chips()

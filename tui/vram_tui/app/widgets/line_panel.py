@@ -144,6 +144,10 @@ class LinePanel(Widget, can_focus=True):
         self._strips.clear()
         self.draw()
 
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
+        self.draw()
+
     def draw(self) -> None:
         """Make the lines for the size and the state of now."""
 

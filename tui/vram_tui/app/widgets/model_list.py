@@ -112,12 +112,6 @@ class ModelList(LinePanel):
         self._scroll()
         super().on_resize()
 
-    def on_focus(self) -> None:
-        self.draw()
-
-    def on_blur(self) -> None:
-        self.draw()
-
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)
         if offset is None:

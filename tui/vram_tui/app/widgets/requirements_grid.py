@@ -222,12 +222,6 @@ class RequirementsGrid(LinePanel):
     def do_last(self) -> None:
         self._go(0, self.cursor.columns)
 
-    def on_focus(self) -> None:
-        self.draw()
-
-    def on_blur(self) -> None:
-        self.draw()
-
     # Places on the screen
 
     def place_of(self, cursor: Cursor) -> tuple[Offset, int]:
@@ -238,7 +232,7 @@ class RequirementsGrid(LinePanel):
         if cursor.column == BITS:
             return Offset(self.label_width, y), BITS_WIDTH
         x = self.label_width + BITS_WIDTH + (cursor.column - self.first) * self.cell_width
-        width = max(self.cell_width, 9)
+        width = self.cell_width * -(-9 // self.cell_width)
         return Offset(min(x, max(self.size.width - width, 0)), y), width
 
     def on_click(self, event: events.Click) -> None:
@@ -263,5 +257,3 @@ class RequirementsGrid(LinePanel):
 
     def title(self) -> str:
         return f"Requirements, {unit_label(self._session.units)}"
-
-
