@@ -10,32 +10,32 @@ from vram_tui.estimator import compute
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_tape import Cells, Graph, Size
 
-UNMODELLED = {"minimax-m3", "deepseek4", "gemma3n"}
+UNMODELLED = {"minimax-m3"}
 """Architectures whose graphs hold parts that no block describes yet: warned about, not hidden."""
 
 
 def test_server_settings() -> None:
     errors = [case.device for case in cases("cuda1") if case.server]
-    assert share(errors, 0.01) >= 0.915
-    assert share(errors, 0.05) >= 0.95
+    assert share(errors, 0.01) >= 0.93
+    assert share(errors, 0.05) >= 0.97
 
 
 def test_all_settings_on_one_gpu() -> None:
     errors = [case.device for case in cases("cuda1")]
-    assert share(errors, 0.05) >= 0.93
-    assert share(errors, 0.10) >= 0.95
+    assert share(errors, 0.05) >= 0.95
+    assert share(errors, 0.10) >= 0.97
 
 
 def test_host_and_output_buffers() -> None:
     found = cases("cuda1")
-    assert share([case.host for case in found], 0.01) >= 0.935
+    assert share([case.host for case in found], 0.01) >= 0.945
     assert share([case.output for case in found], 0.0) == 1.0
 
 
 def test_two_gpus() -> None:
     errors = [case.device for case in cases("cuda2")]
-    assert share(errors, 0.01) >= 0.8
-    assert share(errors, 0.10) >= 0.9
+    assert share(errors, 0.01) >= 0.84
+    assert share(errors, 0.10) >= 0.93
     assert share([case.host for case in cases("cuda2")], 0.01) >= 0.93
 
 

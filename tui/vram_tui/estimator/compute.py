@@ -10,8 +10,9 @@ from itertools import pairwise
 from math import ceil
 
 from vram_tui.estimator.blocks import Attention, Compressed, Mixer, Mla, Parallel
+from vram_tui.estimator.compute_inputs import host_size
 from vram_tui.estimator.compute_setting import ComputeSettings
-from vram_tui.estimator.compute_stack import device_tape, host_size
+from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.compute_tape import Cells
 from vram_tui.estimator.model import Model
 
@@ -108,9 +109,14 @@ def cells(model: Model, settings: ComputeSettings, context: int) -> Cells:
     reach = window_tokens(model)
     window = full
     if reach and not settings.swa_full:
-        sharers = settings.seqs if settings.streams == 1 else 1
+        sharers = settings.seqs if settings.streams == 1 and not _pooled(model) else 1
         window = _padded(min(full, reach * sharers + settings.ubatch))
     return Cells(full, window, _padded(-(-full // 4)), _padded(-(-full // 128)))
+
+
+def _pooled(model: Model) -> bool:
+    """Compressed histories keep one stream per sequence even in a unified cache."""
+    return any(isinstance(layer.mixer, Compressed) for layer in model.distinct_layers())
 
 
 def window_tokens(model: Model) -> int:
@@ -154,9 +160,9 @@ def warnings(model: Model) -> tuple[str, ...]:
     if any(isinstance(part, Attention) and part.indexer for part in mixers):
         found.append("block-sparse attention: the compute buffer can be several times larger than estimated")
     if any(isinstance(part, Compressed) for part in mixers):
-        found.append("compressed history: the compute buffer can be several times larger than estimated")
+        found.append("compressed history: the compute buffer can be a fifth larger than estimated")
     if model.altup:
-        found.append("alternating updates: the compute buffer can be a third larger than estimated")
+        found.append("alternating updates: the compute buffer can be a fifth larger than estimated")
     if any(isinstance(part, Attention | Mla) and not kernel_exists(part) for part in mixers):
         found.append("no flash attention kernel for these heads: attention would run on the CPU")
     return tuple(found)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from vram_tui.estimator.blocks import Attention, Compressed, LatentIndexer, Mla
+from vram_tui.estimator.blocks import Attention, LatentIndexer, Mla
 from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_setting import rotation_width
 from vram_tui.estimator.compute_tape import Ref, Size
@@ -190,16 +190,3 @@ def _chosen(build: Build) -> Ref:
     build.graph.until(*reads, build.picks or mask, mask)
     build.filled = None
     return build.graph.add(settings.mask(False), (mask.as_view, build.inputs["mask"]), inplace=True)
-
-
-def compressed(build: Build, mixer: Compressed, x: Ref) -> Ref:
-    width = mixer.heads * mixer.head_dim
-    low = build.token_norm(build.tensor(mixer.q_rank, x), mixer.q_rank)
-    q = build.tensor(width, low)
-    q = build.tensor(width, build.tensor(width, q.as_view))
-    kv = build.tensor(mixer.head_dim, build.tensor(mixer.head_dim, x))
-    build.graph.until(kv)
-    out = build.tensor(width, q.as_view, build.inputs["window_mask"])
-    out = build.tensor(width, out)
-    out = build.tensor(mixer.o_rank * mixer.o_groups, out.as_view)
-    return build.tensor(build.hidden, out.as_view)

@@ -14,8 +14,9 @@ from vram_tui.estimator.blocks import (
     Parallel,
     ShortConv,
 )
-from vram_tui.estimator.compute_attention import attend, attention, compressed, latent, projected
+from vram_tui.estimator.compute_attention import attend, attention, latent, projected
 from vram_tui.estimator.compute_build import Build
+from vram_tui.estimator.compute_hyper import compressed
 from vram_tui.estimator.compute_recurrent import (
     delta_net,
     kda,

@@ -123,6 +123,9 @@ class Graph:
         self._inplace.append(inplace)
         return Ref(len(self._sizes) - 1)
 
+    def size(self, ref: Ref) -> Size:
+        return self._sizes[ref.node]
+
     def place(self) -> int:
         """A place in the order that a later `fill` may use: llama.cpp expands some branches late."""
         return self.add(_NOTHING).node
