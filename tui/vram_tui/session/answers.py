@@ -11,6 +11,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.estimator.subject import Subject
+from vram_tui.session.local import LocalMachine, is_local
 from vram_tui.session.state import NATIVE, Row, Session
 
 if TYPE_CHECKING:
@@ -101,16 +102,26 @@ class Answers:
         self._compiler = compiler or compile_memory
         self._memories: dict[tuple[str, str, Scenario], Memory | str] = {}
         self._machines: dict[str, Machine | None] = {"": None}
+        self.local = LocalMachine()
         self._asked: tuple[Scenario, str | None, str] | None = None
         self._scenario = Scenario()
 
     def machine(self, target: str) -> Machine | None:
-        """The machine a text names; None for no text. Raises ValueError with the mend for an unknown one."""
+        """The machine a text names; None for no text. Raises ValueError with the mend for an unknown one.
+
+        `local` is the machine at hand: None until it was read.
+        """
+        if is_local(target):
+            return self.local.machine
         if target not in self._machines:
             from vram_tui.catalog.hardware_text import parse_hardware
 
             self._machines[target] = parse_hardware(target, self.library.hardware)
         return self._machines[target]
+
+    def machine_read(self) -> None:
+        """The machine at hand is known now: what was answered for it before is void."""
+        self._asked = None
 
     def scenario(self, session: Session, runtime: str | None = None) -> Scenario:
         """The session's scenario on its target machine, for a row with or without a runtime of its own."""
