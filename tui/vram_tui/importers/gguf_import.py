@@ -9,7 +9,7 @@ from vram_tui.catalog.entries import Entry
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.stored import StoredFile, StoredSubject
-from vram_tui.importers.found import Found, model_id, words
+from vram_tui.importers.found import Found, model_id, strange, words
 from vram_tui.importers.gguf_blocks import BlocksError, model_from_metadata
 from vram_tui.importers.gguf_check import Differences, compare, settle
 from vram_tui.importers.gguf_file import GgufError, GgufFile, part_names
@@ -62,7 +62,8 @@ def _model(file: GgufFile, notes: list[str]) -> Model:
         model = model_from_metadata(
             file.metadata, vocab_size=_vocabulary(file, architecture), tied=tied, tensors=shapes or None
         )
-        _refuse_hollow(file, model)
+        if problem := strange(model):
+            raise GgufError(file.name, "metadata", problem, "convert the model again")
         return settle(model, file.tensors) if shapes else model
     except BlocksError as error:
         raise GgufError(file.name, "metadata", str(error), "convert the model again") from None
@@ -71,15 +72,6 @@ def _model(file: GgufFile, notes: list[str]) -> Model:
             raise
         problem = f"hold a value of a form that no model has ({error})"
         raise GgufError(file.name, "metadata", problem, "convert the model again") from None
-
-
-def _refuse_hollow(file: GgufFile, model: Model) -> None:
-    architecture = words(model.gguf.architecture, 60)
-    if not model.hidden_size:
-        raise GgufError(file.name, f"{architecture}.embedding_length", "is 0", "convert the model again")
-    if not all(layer.halves for layer in model.distinct_layers()):
-        problem = "has a layer with neither attention nor a feed-forward"
-        raise GgufError(file.name, f"{architecture}.feed_forward_length", problem, "convert the model again")
 
 
 def _vocabulary(file: GgufFile, architecture: str) -> int:

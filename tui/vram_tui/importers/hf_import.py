@@ -11,7 +11,7 @@ from vram_tui.catalog.drafts import draft
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.model import Model, Tower
 from vram_tui.estimator.stored import OWN, StoredFile, StoredSubject
-from vram_tui.importers.found import Found, model_id, words
+from vram_tui.importers.found import Found, model_id, strange, words
 from vram_tui.importers.hf_config import model_from_config
 from vram_tui.importers.hf_keys import ConfigError
 from vram_tui.importers.safetensors_file import SafetensorsFile, StoredTensor
@@ -48,6 +48,8 @@ def from_config(
         converted = model_from_config(config)
     except ConfigError as error:
         raise ReadError(origin, "", str(error), "import a GGUF file of the model instead") from None
+    if problem := strange(converted.model):
+        raise ReadError(origin, "", problem, "mend the configuration")
     notes = [*converted.notes]
     if converted.unknown_keys:
         notes.append(f"keys that nothing here knows: {words(', '.join(converted.unknown_keys), 300)}")
