@@ -1,8 +1,8 @@
 """The app: one session, one key map, one set of answers; screens come and go around them."""
 
 import gc
-import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from textual import events
 from textual.app import App
 from textual.color import Color
 from textual.driver import Driver
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from vram_tui.app import themes
@@ -38,6 +39,7 @@ class Options:
     model: str = ""
     restricted: bool = False
     ascii: bool = False
+    few_colors: bool = False
     mouse: bool = True
     theme: str = ""
     units: str = ""
@@ -79,6 +81,9 @@ class VramApp(SessionApp, inherit_bindings=False):
             self.register_theme(theme)
         # Set before anything is parsed: a change of theme parses every style sheet again.
         self.set_reactive(App.theme, self._first_theme())
+        if self.no_color:
+            # Textual chose its filter before it knew the theme: grey is a colour too.
+            self._filters = [NoColor() if isinstance(known, Monochrome) else known for known in self._filters]
         self.stylesheet.set_variables(self.get_css_variables())
         self.palette = self._palette()
 
@@ -106,27 +111,21 @@ class VramApp(SessionApp, inherit_bindings=False):
         if wanted and wanted not in self.available_themes:
             self.notices.append(f"no theme {wanted}: there are {', '.join(themes.NAMES)}")
             wanted = ""
-        return wanted or (themes.NO_COLOR if self.no_color else themes.DEFAULT)
+        return wanted or (themes.ANSI if self.no_color or self.options.few_colors else themes.DEFAULT)
 
     def on_mount(self) -> None:
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            try:
-                loop.add_signal_handler(number, self._leave, number)
-            except (NotImplementedError, RuntimeError, ValueError):
-                continue
         self.call_after_refresh(_collect_from_now_on)
         if self.notices:
             more = f" and {len(self.notices) - 1} more" if len(self.notices) > 1 else ""
             key = self.key_map.key_of("notices")
             self.call_after_refresh(self.tell, f"{key} tells{more}: {self.notices[0]}", bad=True)
 
-    def _leave(self, number: int) -> None:
+    def leave_from_thread(self, number: int) -> None:
         """Save and restore the terminal when the connection or the system ends us."""
         self.save_now()
-        self.exit(return_code=128 + number)
+        if self._loop is not None:
+            with suppress(RuntimeError):  # it has ended meanwhile
+                self._loop.call_soon_threadsafe(lambda: self.exit(return_code=128 + number))
 
     # Colours
 
@@ -224,8 +223,8 @@ class VramApp(SessionApp, inherit_bindings=False):
         self.action_suspend_process()
 
     def do_quit(self) -> None:
-        fault = self.save_now()
-        self.exit(message=fault)
+        self.save_now()  # what went wrong is told when the terminal is back
+        self.exit()
 
 
 def load_screen(name: str) -> Screen[Any]:

@@ -3,14 +3,26 @@
 The one module that touches what Textual keeps to itself; without it everything works, with more bytes.
 """
 
+import os
 import re
+import select
+import signal
+from codecs import getincrementaldecoder
+from contextlib import suppress
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
 from rich.control import Control
 from textual import _compositor
+from textual._xterm_parser import XTermParser
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+
+from vram_tui.app.writer import PatientWriter
+
+if TYPE_CHECKING:
+    from vram_tui.app.leaving import Leaving
 
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
 
@@ -85,14 +97,55 @@ def thrifty(data: str, pen: Pen) -> tuple[str, Pen]:
     return "".join(found), wanted
 
 
-class ThriftyDriver(LinuxDriver):
-    """Textual's driver with every frame written thriftily."""
+READ_BYTES = 1 << 16
+POLL_SECONDS = 0.1
 
+
+class ThriftyDriver(LinuxDriver):
+    """Textual's driver with every frame written thriftily, to a writer that waits for the line instead of us.
+
+    `leaving` is told when the input has ended.
+    """
+
+    leaving: "Leaving | None" = None
     _pen = Pen()
 
     def write(self, data: str) -> None:
         sent, self._pen = thrifty(data, self._pen)
         super().write(sent)
+
+    @property
+    def pace(self) -> PatientWriter | None:
+        """How far the line has come; None before there is one."""
+        writer = self._writer_thread
+        return writer if isinstance(writer, PatientWriter) else None
+
+    def stop_application_mode(self) -> None:
+        if self.pace is not None:
+            self.pace.abandon()
+        self._pen = Pen()
+        super().stop_application_mode()
+
+    def run_input_thread(self) -> None:
+        """Keys from the terminal, until its end: bytes that are no text or no sequence are passed over."""
+        parser, decoder = XTermParser(), getincrementaldecoder("utf-8")("replace")
+        while not self.exit_event.is_set():
+            data = b""
+            with suppress(OSError, ValueError):
+                if not select.select([self.fileno], [], [], POLL_SECONDS)[0]:
+                    for event in parser.tick():
+                        self.process_message(event)
+                    continue
+                data = os.read(self.fileno, READ_BYTES)
+            if not data:
+                if self.leaving is not None:
+                    self.leaving.ask(signal.SIGHUP)
+                return
+            try:
+                for event in (*parser.feed(decoder.decode(data)), *parser.tick()):
+                    self.process_message(event)
+            except Exception:  # whatever a stranger's bytes do to the parser: start it afresh
+                parser = XTermParser()
 
 
 def cropped_segments(self: _compositor.ChopsUpdate, console: Console) -> str:
@@ -108,6 +161,8 @@ def cropped_segments(self: _compositor.ChopsUpdate, console: Console) -> str:
     return "".join(sequences)
 
 
-def install() -> None:
-    """Let partial updates be cropped on both sides."""
+def install(*, ascii_only: bool = False) -> None:
+    """Let partial updates be cropped on both sides, and writing be patient; `ascii_only` sends nothing else."""
+    PatientWriter.encoding = "ascii" if ascii_only else ""
+    linux_driver.WriterThread = PatientWriter  # type: ignore[attr-defined, assignment]
     _compositor.ChopsUpdate.render_segments = cropped_segments  # type: ignore[method-assign]

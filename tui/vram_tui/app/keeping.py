@@ -6,11 +6,11 @@ from dataclasses import replace
 from time import monotonic
 from typing import Any
 
-from textual.app import App
 from textual.driver import Driver
 
 from vram_tui.app.clipboard import copying
 from vram_tui.app.house import Edit
+from vram_tui.app.pacing import PacedApp
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.session.edits import EditError, History
 from vram_tui.session.state import Session
@@ -21,11 +21,11 @@ LATEST_FRAME_SECONDS = 0.05
 """A burst of keys is shown as one change, but not later than this."""
 
 
-class SessionApp(App[None], inherit_bindings=False):
+class SessionApp(PacedApp, inherit_bindings=False):
     """Holds a history of sessions, shows the present one and keeps it on disk."""
 
     def __init__(self, store: Store, driver: type[Driver] | None) -> None:
-        super().__init__(driver_class=driver)
+        super().__init__(driver)
         self.store = store
         self._history = History(Session())
         self._shown = self._history.present

@@ -105,7 +105,8 @@ SAFE = Theme(
 OURS = (NIGHT, DAY, SAFE)
 NAMES = (*(theme.name for theme in OURS), "ansi-dark", "ansi-light", "nord", "gruvbox", "solarized-light")
 DEFAULT = NIGHT.name
-NO_COLOR = "ansi-dark"
+ANSI = "ansi-dark"
+"""The theme of terminals with sixteen colours or none."""
 
 _ANSI = {
     "tier-0": "ansi_green",

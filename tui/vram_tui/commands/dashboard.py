@@ -67,6 +67,8 @@ def run(argv: list[str]) -> int:
             raise NothingFoundError(str(error), "model") from None
     # Textual reads these once, when it is imported.
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    if os.environ.get("TERM", "") in ("", "dumb", "unknown"):  # taken for a terminal of all colours there
+        os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "standard")
     from vram_tui.app.app import Options
     from vram_tui.app.start import start
 

@@ -1,0 +1,44 @@
+"""One frame at a time: while the line is behind, changes collect, and the next frame shows where they led."""
+
+from contextlib import suppress
+from typing import Any
+
+from textual.app import App
+from textual.driver import Driver
+from textual.screen import Screen
+
+
+class PacedApp(App[None], inherit_bindings=False):
+    """Paints no faster than the terminal takes it. `pace` is the writer's side; None paints at once."""
+
+    def __init__(self, driver: type[Driver] | None) -> None:
+        super().__init__(driver_class=driver)
+        self._held = False
+        self._missed = False
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        if self._held and renderable is not None:
+            self._missed = True
+        super()._display(screen, renderable)
+        pace = getattr(self._driver, "pace", None)
+        if pace is not None and pace.behind and not self._held:
+            self._held = True
+            self._begin_batch()
+            pace.when_drained(self._resume_from_thread)
+
+    def _resume_from_thread(self) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(self._resume)
+
+    def _resume(self) -> None:
+        if not self._held:
+            return
+        self._held = False
+        self._end_batch()
+        if not self._running or not self.screen_stack:
+            return
+        if self._missed:
+            self._missed = False
+            self.screen.refresh()
+        self.screen.check_idle()
