@@ -49,5 +49,6 @@ def format_parameters(count: int) -> str:
     for size, suffix in ((10**12, "T"), (10**9, "B"), (10**6, "M")):
         if count >= size * 0.9995:
             value = count / size
-            return f"{value:.0f}{suffix}" if value >= 99.95 else f"{value:.1f}{suffix}" if suffix != "T" else f"{value:.2f}T"
+            digits = 0 if value >= 99.95 else 2 if suffix == "T" else 1
+            return f"{value:.{digits}f}{suffix}"
     return f"{count / 1000:.0f}K"

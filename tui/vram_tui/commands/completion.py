@@ -55,7 +55,8 @@ _vram_tui() {{
     elif [[ $COMP_CWORD -eq 1 ]]; then
         COMPREPLY=($(compgen -W "{" ".join(COMMANDS)}" -- "$word"))
     elif [[ ${{#word}} -ge 2 ]]; then
-        COMPREPLY=($(compgen -W "$(vram-tui models "$word" --limit 40 --csv 2>/dev/null | tail -n +2 | cut -d, -f1)" -- "$word") $(compgen -f -- "$word"))
+        local models="$(vram-tui models "$word" --limit 40 --csv 2>/dev/null | tail -n +2 | cut -d, -f1)"
+        COMPREPLY=($(compgen -W "$models" -- "$word") $(compgen -f -- "$word"))
     else
         COMPREPLY=($(compgen -f -- "$word"))
     fi

@@ -44,7 +44,7 @@ def run(name: str, argv: list[str]) -> int:
 
 
 def compiled(desk: Workspace, chosen: Chosen, quant: str, scenario: "Scenario") -> "Memory | str":
-    """The compiled memory, or the sentence with which the runtime refuses. Raises CommandError for an unknown format."""
+    """The compiled memory, or the sentence of its refusal. Raises CommandError for an unknown format."""
     from vram_tui.estimator.refusals import Refusal
 
     try:
