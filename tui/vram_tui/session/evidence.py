@@ -21,6 +21,20 @@ _PAGE = (
 )
 """Label of the sheet, field of the page, how its value is written."""
 
+_COUNTED = (
+    "parameters",
+    "active",
+    "context",
+    "layers",
+    "hidden",
+    "heads",
+    "KV heads",
+    "head dim",
+    "experts",
+    "attention",
+)
+"""Labels whose sheet already knows whether the page differs; the others are compared as words."""
+
 _SAME_WORDS = {"mixture of experts": "moe"}
 
 
@@ -56,8 +70,11 @@ def compared(entry: Any, summary: Any) -> tuple[Compared, ...]:
     found = []
     for label, verified in values.items():
         published = said.get(label, "")
-        marked = label in facts and bool(facts[label].published)
-        found.append(Compared(label, verified, published, marked or _differs(verified, published)))
+        if label in _COUNTED:
+            differs = bool(facts[label].published) or " in its text" in published
+        else:
+            differs = _differs(verified, published)
+        found.append(Compared(label, verified, published, differs))
     return tuple(found)
 
 

@@ -149,7 +149,8 @@ class About(HouseScreen):
             ours = memory.at(figure.context) if isinstance(memory, Memory) else None
             theirs = round(figure.gib * GIB)
             words = memory_words(ours, session.units) if ours is not None else str(memory)
-            off = f", {(theirs - ours) * 100 / ours:+.0f} %" if ours else ""
+            percent = round((theirs - ours) * 100 / ours) if ours else 0
+            off = f", {percent:+d} %" if percent else ", the same" if ours else ""
             differs = ours is None or abs(theirs - ours) > ours * SAME_SHARE
             label = f"{figure.quant} {format_tokens(figure.context)}"
             found.append(Claim(label, words, f"{memory_words(theirs, session.units)}{off}", differs))

@@ -109,10 +109,11 @@ class CompareTable(LinePanel):
         self._spans = spans
         height = max(self.size.height - HEAD, 1)
         start, end = spans[self.line]
-        if self.line == len(self.facts) + len(self.memory):
-            end = len(body)
         if self.line > len(self.facts):
-            start = min(start, max(spans[len(self.facts)][0], end - height))
+            # As much of the memory as fits stays together.
+            block = spans[len(self.facts)][0]
+            end = max(end, min(len(body), block + height))
+            start = max(end - height, min(start, block))
         self.top = min(max(self.top, end - height), start)
         self.top = min(max(self.top, 0), max(len(body) - height, 0))
         shown = body[self.top : self.top + height]

@@ -68,6 +68,8 @@ class Readout(Sheet):
             best = (f" {self.glyphs.left} least", "good")
             words, style = (f" +{format_memory(over, home.session.units)}", "dim") if over else best
             runs.append(Run(padded(words, 11), style))
+        else:
+            runs.append(Run(" " * 11))
         if cell.beyond and width_of(runs) + 8 <= width:
             runs.append(Run(" beyond", "warn"))
         if width_of(runs) + len(tier.label) + 2 <= width:
