@@ -16,8 +16,8 @@ FORBIDDEN = (
     "vram_tui.catalog.schema",
     "vram_tui.catalog.hardware",
     "vram_tui.importers",
-    "vram_tui.exporters.svg",
-    "vram_tui.exporters.recipes",
+    "vram_tui.exporters",
+    "vram_tui.session.explaining",
     "vram_tui.hardware",
     "vram_tui.app.screens.help",
 )

@@ -8,7 +8,6 @@ from typing import Any
 
 from textual.driver import Driver
 
-from vram_tui.app.clipboard import copying
 from vram_tui.app.house import Edit
 from vram_tui.app.pacing import PacedApp
 from vram_tui.app.screens.base import HouseScreen
@@ -55,6 +54,8 @@ class SessionApp(PacedApp, inherit_bindings=False):
 
     def copy(self, text: str, what: str) -> bool:
         """Put a text on the terminal's clipboard and tell what came of it; False where it cannot be."""
+        from vram_tui.app.clipboard import copying
+
         outcome = copying(text, what, os.environ)
         if outcome.sequence:
             self.send(outcome.sequence)

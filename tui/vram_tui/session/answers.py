@@ -17,7 +17,7 @@ from vram_tui.session.state import NATIVE, Row, Session
 if TYPE_CHECKING:
     from vram_tui.catalog.hardware import HardwareCatalogue
 
-KEPT_MEMORIES = 8192
+KEPT_MEMORIES = 256
 TIGHT_SHARE = 0.05
 """A fit with less than this share of the machine to spare is called tight."""
 LIST_TOKENS = 8192
@@ -105,6 +105,8 @@ class Answers:
         self.local = LocalMachine()
         self._asked: tuple[Scenario, str | None, str] | None = None
         self._scenario = Scenario()
+        self._listed_for: Scenario | None = None
+        self._listed: dict[str, int | None] = {}
 
     def machine(self, target: str) -> Machine | None:
         """The machine a text names; None for no text. Raises ValueError with the mend for an unknown one.
@@ -147,7 +149,9 @@ class Answers:
 
     def _compile(self, model: str, quant: str, scenario: Scenario) -> Memory | str:
         try:
-            profile = scenario.profile if self.has_published(model) else "verified"
+            # Only the published profile needs the whole entry to be read first.
+            published = scenario.profile != "verified" and self.has_published(model)
+            profile = scenario.profile if published else "verified"
             return self._compiler(self.library.subject(model, profile), quant, scenario, self.facts)
         except (ValueError, KeyError, NotImplementedError) as refused:
             return str(refused.args[0]) if refused.args else str(refused)
@@ -243,5 +247,10 @@ class Answers:
         scenario = self.scenario(session)
         if scenario.method == "difference":
             scenario = replace(scenario, method="exact")
-        found = self.compiled(model, DEFAULT_QUANT, scenario)
-        return None if isinstance(found, str) else found.at(LIST_TOKENS)
+        if scenario != self._listed_for:
+            self._listed_for, self._listed = scenario, {}
+        if model not in self._listed:
+            # The list asks for every model once: only the figure is worth keeping.
+            found = self._compile(model, DEFAULT_QUANT, scenario)
+            self._listed[model] = None if isinstance(found, str) else found.at(LIST_TOKENS)
+        return self._listed[model]

@@ -13,12 +13,11 @@ from vram_tui.app.widgets.field import Asking, Field
 from vram_tui.app.widgets.footer import Footer
 from vram_tui.app.widgets.line_panel import LinePanel
 from vram_tui.session import edits
-from vram_tui.session.explaining import Target
 from vram_tui.session.state import METHODS, Session
 
 if TYPE_CHECKING:
     from vram_tui.exporters.table import Table
-    from vram_tui.session.explaining import Asked
+    from vram_tui.session.explaining import Asked, Target
 
 SMALLEST = (60, 18)
 
@@ -83,7 +82,7 @@ class HouseScreen(Screen[None]):
 
     # Figures
 
-    def explain_targets(self) -> tuple[Sequence[Target], int]:
+    def explain_targets(self) -> "tuple[Sequence[Target], int]":
         """The figure under the cursor with its neighbours, and its place among them; none is an empty sequence."""
         return (), 0
 
@@ -94,7 +93,7 @@ class HouseScreen(Screen[None]):
         else:
             self.home.tell("no figure under the cursor")
 
-    def explain(self, targets: Sequence[Target], at: int = 0) -> None:
+    def explain(self, targets: "Sequence[Target]", at: int = 0) -> None:
         """Open the screen that takes a figure apart; left and right go through its neighbours there."""
         from vram_tui.app.screens.explain import Explain
 

@@ -2,15 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.geometry import Region
+from textual.timer import Timer
 from textual.widgets import Static
 
-from vram_tui.app import tables
 from vram_tui.app.screens.base import SMALLEST
 from vram_tui.app.screens.explore_lines import bits_words, plain, short_sheet
 from vram_tui.app.screens.grid_editing import GridEditing
@@ -21,20 +21,23 @@ from vram_tui.app.widgets.model_list import ModelList
 from vram_tui.app.widgets.plot import Level, Plot, Series
 from vram_tui.app.widgets.spec_panel import SpecPanel
 from vram_tui.estimator.memory import Memory
-from vram_tui.exporters.table import Table
 from vram_tui.quantities import unit_label
 from vram_tui.session import edits
-from vram_tui.session.counts import fact_labels
-from vram_tui.session.explaining import AskedFact, Target, asked_in_grid, asked_in_list
 from vram_tui.session.listing import listing
 from vram_tui.session.state import SORTS, Session
 from vram_tui.text import safe
+
+if TYPE_CHECKING:
+    from vram_tui.exporters.table import Table
+    from vram_tui.session.explaining import Target
+
 
 WIDE, TALL = 100, 32
 """From this size on the panels stand under each other; below they are tabs."""
 HUGE, NARROW = 160, 76
 BREAKDOWN = 5
-RATED_AT_ONCE = 12
+RATED_AT_ONCE = 8
+RATE_PAUSE_SECONDS = 0.01
 RATE_AFTER_SECONDS = 0.1
 """Fit glyphs come after the first paint."""
 SHEET_LEAST, SHEET_BEST = 12, 19
@@ -56,6 +59,7 @@ class Explore(GridEditing):
         self.plot = Plot("plot")
         self.breakdown = Breakdown("breakdown")
         self.tab = "grid"
+        self._rating: Timer | None = None
         self._inner = 80
         self._found: list[Any] = []
         self._entries: Sequence[Any] = ()
@@ -185,7 +189,7 @@ class Explore(GridEditing):
         super().session_changed(old, new)
         if (old.scenario, old.target) != (new.scenario, new.target):
             self.models.tiers = {}
-            self.call_later(self._rate_models)
+            self.call_later(self._rate_again)
         if (old.filter, old.sort) != (new.filter, new.sort):
             self._filter(new.filter)
         elif (old.model, old.marks) != (new.model, new.marks):
@@ -280,19 +284,26 @@ class Explore(GridEditing):
         self.plot.fill(series, levels, (1024, max(native, 8192)), session.units)
 
     def _start_rating(self) -> None:
-        self.models.scrolled = self._rate_models
+        self.models.scrolled = self._rate_again
+        self._rate_models()
+
+    def _rate_again(self) -> None:
+        """Other models are in sight, or all have to be rated anew."""
+        if self._rating is not None:
+            self._rating.stop()
         self._rate_models()
 
     def _rate_models(self) -> None:
-        """Fit glyphs of the models in sight, a few at a time so that keys never wait."""
-        session, answers = self.home.session, self.home.answers
-        missing = [model for model in self.models.in_sight() if model not in self.models.tiers]
+        """Fit glyphs, those in sight first and all others a few at a time, so that no key waits for them."""
+        session, answers, rated = self.home.session, self.home.answers, self.models.tiers
+        in_sight = [model for model in self.models.in_sight() if model not in rated]
+        missing = in_sight or [model for model in self._summaries if model not in rated]
         for model in missing[:RATED_AT_ONCE]:
-            self.models.tiers[model] = answers.list_tier(session, model)
-        if missing:
+            rated[model] = answers.list_tier(session, model)
+        if in_sight:
             self.models.draw()
-        if len(missing) > RATED_AT_ONCE:
-            self.set_timer(0.004, self._rate_models)
+        if missing:
+            self._rating = self.set_timer(RATE_PAUSE_SECONDS, self._rate_models)
 
     # List
 
@@ -371,8 +382,11 @@ class Explore(GridEditing):
         else:
             self.do_edit()
 
-    def explain_targets(self) -> tuple[Sequence[Target], int]:
+    def explain_targets(self) -> "tuple[Sequence[Target], int]":
         """The row of the grid, the figures of the sheet, or those of a list row: whatever the cursor is in."""
+        from vram_tui.session.counts import fact_labels
+        from vram_tui.session.explaining import AskedFact, asked_in_grid, asked_in_list
+
         answers, session = self.home.answers, self.home.session
         model = session.model
         summary = self._summaries.get(model)
@@ -387,8 +401,10 @@ class Explore(GridEditing):
         columns = range(len(session.grid.contexts))
         return [asked_in_grid(answers, session, session.row, column) for column in columns], session.column
 
-    def export_table(self) -> Table:
+    def export_table(self) -> "Table":
         """The specification sheet where the cursor is on it, else the requirements grid."""
+        from vram_tui.app import tables
+
         answers, session = self.home.answers, self.home.session
         if self.focused is self.spec:
             return tables.spec_table(answers.library.entry(session.model), self._summaries[session.model])
@@ -396,6 +412,8 @@ class Explore(GridEditing):
 
     def copy_text(self) -> tuple[str, str]:
         """The figure, the row or the model under the cursor; the sheet from the sheet."""
+        from vram_tui.app import tables
+
         answers, session = self.home.answers, self.home.session
         place = self.grid.cursor.place if self.focused is self.grid else ""
         if place == "figure":
