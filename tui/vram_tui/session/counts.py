@@ -8,7 +8,7 @@ from vram_tui.estimator.model import Model
 from vram_tui.estimator.tensors import LayerTensor, trunk_tensors
 from vram_tui.quantities import format_parameters
 from vram_tui.session.explaining import Explained, Part
-from vram_tui.session.specs import facts_of, headline_of, mixer_name
+from vram_tui.session.specs import facts_of, headline_of, license_words, mixer_name
 
 CACHE_BYTES, STATE_BYTES = 2, 4
 SHOWN_TENSORS = 5
@@ -197,6 +197,7 @@ _NOTES = {
     "feed-forward": "Width of the inner layer, in elements.",
     "attention": "How the layers mix tokens, read off the blocks of the stack.",
     "MTP layers": "Layers that predict further tokens; not counted in the parameters, loaded on demand alone.",
+    "licence": "As the vendor states it; read it before you use the weights.",
     "released": "The day on which the weights were published.",
 }
 
@@ -211,10 +212,13 @@ def explain_fact(entry: Any, summary: Any, label: str) -> Explained:
     model: Model = entry.model
     facts = {fact.label: fact for fact in (*headline_of(entry, summary), *facts_of(entry))}
     fact = facts.get(label)
-    words = fact.value if fact else "none"
     unit, parts_of = _PARTS_OF.get(label, ("", None))
     parts = parts_of(model) if parts_of else ()
     total = sum(part.value for part in parts) if parts else None
+    counted = format_parameters(round(total)) if total and unit == "parameters" else "none"
+    if label == "licence":
+        counted = license_words(entry.license)
+    words = fact.value if fact else counted
     notes = [_NOTES[label]] if label in _NOTES else []
     if fact and fact.published and entry.published is not None:
         notes.append(f"{entry.published.source} says {fact.published}.")
