@@ -294,5 +294,3 @@ def test_a_pool_needs_hardware_and_a_server() -> None:
     scenario = Scenario(runtime="transformers", machine=machine_of(H100, 1))
     with pytest.raises(Refusal):
         pool(found.subject(LLAMA), "NF4", 8192, scenario, found.facts)
-
-

@@ -11,10 +11,21 @@ from vram_tui.estimator.server_weights import Rule
 from vram_tui.estimator.tensors import MODEL_WIDE, trunk_tensors
 from vram_tui.estimator.units import ceil_div
 
-_REPLICATED = frozenset((
-    "router", "attn_q_a", "attn_kv_a", "attn_kv", "latent_down", "latent_up", "router_table", "mtp_projection",
-    "per_layer_projection", "per_layer_gate", "per_layer_out",
-))
+_REPLICATED = frozenset(
+    (
+        "router",
+        "attn_q_a",
+        "attn_kv_a",
+        "attn_kv",
+        "latent_down",
+        "latent_up",
+        "router_table",
+        "mtp_projection",
+        "per_layer_projection",
+        "per_layer_gate",
+        "per_layer_out",
+    )
+)
 _KV_ROLES = frozenset(("attn_k", "attn_v", "attn_k_bias", "attn_v_bias", "attn_k_conv", "attn_v_conv"))
 _VOCABULARY = frozenset(("embedding", "head", "per_layer_embedding", "mtp_embedding", "mtp_head"))
 

@@ -59,9 +59,7 @@ def compute_of(quant: str, facts: Facts) -> str:
     return str(known.rule.get("compute", "")) if known else ""
 
 
-def speed_of(
-    subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: Facts, memory: Memory
-) -> Speed | None:
+def speed_of(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: Facts, memory: Memory) -> Speed | None:
     """Speed of a compiled scenario: its plan, and what its memory leaves to the CPU.
 
     None without a machine, where a rate of it is not known, and where the model does not fit.
@@ -113,9 +111,7 @@ def speed(
     return _alone(work, quant, ctx, scenario, facts, machine, offload or Offload(), prompt)
 
 
-def _served(
-    work: Traffic, quant: str, ctx: int, scenario: Scenario, facts: Facts, plan: Plan, prompt: int
-) -> Speed:
+def _served(work: Traffic, quant: str, ctx: int, scenario: Scenario, facts: Facts, plan: Plan, prompt: int) -> Speed:
     assert scenario.machine is not None
     device = scenario.machine.devices[0]
     runtime = engine_of(scenario.runtime, facts)
