@@ -4,11 +4,42 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-_FORMAT_WORDS = frozenset((
-    "awq", "gptq", "int4", "int8", "fp8", "fp4", "nvfp4", "mxfp4", "w4a16", "w4a8", "w8a8", "w8a16", "bnb", "4bit",
-    "8bit", "quantized", "dynamic", "gguf", "exl2", "exl3", "hf", "marlin", "per", "channel", "block", "tensor",
-    "nf4", "bf16", "fp16", "mlx", "qat", "autoround",
-))
+_FORMAT_WORDS = frozenset(
+    (
+        "awq",
+        "gptq",
+        "int4",
+        "int8",
+        "fp8",
+        "fp4",
+        "nvfp4",
+        "mxfp4",
+        "w4a16",
+        "w4a8",
+        "w8a8",
+        "w8a16",
+        "bnb",
+        "4bit",
+        "8bit",
+        "quantized",
+        "dynamic",
+        "gguf",
+        "exl2",
+        "exl3",
+        "hf",
+        "marlin",
+        "per",
+        "channel",
+        "block",
+        "tensor",
+        "nf4",
+        "bf16",
+        "fp16",
+        "mlx",
+        "qat",
+        "autoround",
+    )
+)
 
 
 def bare(name: str) -> str:

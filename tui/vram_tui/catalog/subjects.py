@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vram_tui.catalog.compiled import Row
     from vram_tui.estimator.traffic import Shape, Traffic
 
+
 class CompiledSubject:
     """A subject whose profile and weights are read from the compiled catalogue; blocks only where those lack one."""
 

@@ -141,6 +141,3 @@ def weigh_server(model: Model, quant: str, facts: Facts, *, mtp: bool) -> Weight
 def tower_bytes(model: Model) -> int:
     """Vision and audio towers as servers hold them: 16 bit, beside the language model."""
     return 2 * sum(tower.parameters for tower in model.towers)
-
-
-

@@ -116,5 +116,3 @@ def _hybrid(
         states = ceil_div(recurrent, size)
         groups.append(PageGroup("state", states, recurrent, base, 1 + speculative, fixed=True))
     return Paging(page * size, tuple(groups))
-
-
