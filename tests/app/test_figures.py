@@ -15,7 +15,8 @@ from vram_tui.app.screens.explain import Explain
 from vram_tui.app.screens.explore import Explore
 from vram_tui.app.screens.plot import PlotScreen
 from vram_tui.session.answers import Answers
-from vram_tui.session.explaining import Asked, explain
+from vram_tui.session.explaining import Asked, Part, asked_in_grid, explain, worked
+from vram_tui.session.state import Session
 
 THREE = ("zai-org/GLM-4.7-Flash", "google/gemma-3-27b-it", "openai/gpt-oss-20b")
 
@@ -181,3 +182,22 @@ async def test_a_refusal_is_told_in_place_of_terms(make_app: MakeApp) -> None:
         assert found.total is None
         assert "vllm" in found.reason
         assert not opened(app).mends.mends
+
+
+def test_numbers_put_in_give_the_term(answers: Answers) -> None:
+    """Where the screen shows arithmetic, it is right: caches, states and masks of every model of the sample."""
+    shown_terms = 0
+    for summary in answers.library.entries:
+        session = Session(model=summary.id)
+        for part in explain(answers, asked_in_grid(answers, session, 3, 3)).parts:
+            filled = worked(part)
+            if part.group in ("kv", "state") or part.name == "attention masks":
+                assert filled, (summary.id, part)
+            shown_terms += bool(filled)
+    assert shown_terms > 2 * len(answers.library.entries)
+
+
+def test_arithmetic_that_does_not_give_the_value_is_not_shown() -> None:
+    assert worked(Part("a", 12, formula="x × y", numbers=(("x", 3), ("y", 4)))) == "3 × 4"
+    assert worked(Part("a", 13, formula="x × y", numbers=(("x", 3), ("y", 4)))) == ""
+    assert worked(Part("a", 3, formula="x", numbers=(("x", "__import__"),))) == ""

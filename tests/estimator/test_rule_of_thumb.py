@@ -13,6 +13,7 @@ from vram_tui.estimator.model import Layer, Model, Stack
 from vram_tui.estimator.profile import Profile, profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
+from vram_tui.estimator.traffic import Traffic
 
 RULE = Scenario(method="bytes-per-weight")
 
@@ -35,6 +36,9 @@ class Published:
 
     def weights(self, quant: str, imatrix: bool = True, mtp: bool = False) -> Weights:
         raise AssertionError("the rule counts no tensors")
+
+    def traffic(self, quant: str, imatrix: bool = True) -> Traffic:
+        raise AssertionError("the rule reads no tensors")
 
 
 @pytest.mark.parametrize(

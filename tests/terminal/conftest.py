@@ -18,11 +18,17 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(home: Path) -> Iterator[Start]:
-    """Start the program: `start("--ascii", size=(80, 24), env={…})`; all are ended with the test."""
+    """Start the program: `start("--ascii", size=(80, 24), env={…})`; all are ended with the test.
+
+    `program` is what starts it, such as ("nohup",).
+    """
     with ExitStack() as stack:
 
         def begin(
-            *arguments: str, size: tuple[int, int] = (80, 24), env: dict[str, str | None] | None = None
+            *arguments: str,
+            size: tuple[int, int] = (80, 24),
+            env: dict[str, str | None] | None = None,
+            program: tuple[str, ...] = (),
         ) -> Terminal:
             surroundings: dict[str, str | None] = {
                 "HOME": str(home),
@@ -31,6 +37,6 @@ def start(home: Path) -> Iterator[Start]:
                 "NO_COLOR": None,
                 **(env or {}),
             }
-            return stack.enter_context(Terminal((*PROGRAM, *arguments), size, surroundings))
+            return stack.enter_context(Terminal((*program, *PROGRAM, *arguments), size, surroundings))
 
         yield begin

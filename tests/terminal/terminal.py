@@ -75,7 +75,7 @@ class Terminal:
                 continue
             except OSError as error:
                 if error.errno == errno.EIO:  # the program closed its side
-                    self._reap()
+                    self.reap()
                     break
                 raise
             if not data:
@@ -110,7 +110,8 @@ class Terminal:
     def kill(self, number: int) -> None:
         os.kill(self.pid, number)
 
-    def _reap(self) -> None:
+    def reap(self) -> None:
+        """Note the exit code if the program has ended."""
         if self.exit_code is None:
             done, status = os.waitpid(self.pid, os.WNOHANG)
             if done:
@@ -122,7 +123,7 @@ class Terminal:
         while self.exit_code is None and time.monotonic() < end:
             if not self.pump(0.02):
                 time.sleep(0.01)
-            self._reap()
+            self.reap()
         if self.exit_code is None:
             raise AssertionError(f"still running after {seconds} s\n{self.text}")
         return self.exit_code

@@ -140,6 +140,8 @@ ALL: tuple[Action, ...] = (
     Action("units", ("b",), "Units", "GiB or GB.", EDIT, "", 0),
     Action("target", ("t",), "Target machine", "The machine to judge against, such as 2x rtx-3090 or 24GiB.", EDIT,
            "target", 9, ALL_OF_A_MODEL),
+    Action("free", ("F",), "Free memory", "Judge against the memory that is free now, or against all of it.", EDIT,
+           "", 0, ("hardware", "what-fits")),
     Action("undo", ("u",), "Undo", "Take back the last edit.", EDIT, "undo", 18, condition=_undo),
     Action("redo", ("U",), "Redo", "Do it again.", EDIT, "", 0, condition=_redo),
     Action("save-grid", ("S",), "Save under a name", "Keep the grid's rows and columns, or the comparison, under a "

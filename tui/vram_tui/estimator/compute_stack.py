@@ -19,6 +19,9 @@ from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_tape import Graph, Ref, Size, Tape
 from vram_tui.estimator.model import Layer, Model
 
+_OPENING = 99
+"""Layers told one by one in sparse stacks: every layer gives its selection's constant back, so that none is alike."""
+
 
 def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: int | None = None) -> Tape:
     """Memory events of the device that computes the layers `first` … `after` - 1 (all of them without bounds).
@@ -36,7 +39,7 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     if after < count and (late := late_gate(model, after)):
         waiting(build, settings.floats(late[0]))
     x, normed = inputs(build, model, shape) if not first else handed_over(build, model, shape, first, after)
-    for number, (layer, told) in enumerate(_telling_layers(span), first):
+    for number, (layer, told) in enumerate(_telling_layers(span, _OPENING if build.leaves else 0), first):
         if told:
             x = _layer(build, model, layer, x, normed, last=number == count - 1)
             x = _layer_end(build, model, x, number)
@@ -76,13 +79,13 @@ def _build(model: Model, settings: ComputeSettings, shape: Shape) -> Build:
     return build
 
 
-def _telling_layers(layers: list[Layer]) -> Iterator[tuple[Layer, bool]]:
+def _telling_layers(layers: list[Layer], opening: int = 0) -> Iterator[tuple[Layer, bool]]:
     """Each layer, and whether it can tell something new: the two before it and itself are a new triple, or the end."""
     seen: set[tuple[Layer | None, ...]] = set()
     previous: tuple[Layer | None, Layer | None] = (None, None)
     for number, layer in enumerate(layers):
         triple = (*previous, layer)
-        yield layer, triple not in seen or number >= len(layers) - 2
+        yield layer, triple not in seen or number < opening or number >= len(layers) - 2
         seen.add(triple)
         previous = (previous[1], layer)
 

@@ -25,9 +25,9 @@ _ORDER = {FITS: 0, TIGHT: 0, OFFLOAD: 1, NO: 2}
 class ModelFit:
     """One model on one machine in its best format. Bytes are those of the fullest device.
 
-    `ctx` is the context it was judged at (the model's own where that is shorter); `offload` is what stays in RAM where
-    the devices alone do not hold it. `exact` is False where the split over several devices was only estimated:
-    `Fitter.settle` makes it exact.
+    `ctx` is the context it was judged at (the model's own where that is shorter); `offload` and
+    `ram_bytes` are what of the weights stays in RAM where the devices alone do not hold it. `exact` is False where
+    the split over several devices was only estimated: `Fitter.settle` makes it exact.
     """
 
     model: str
@@ -41,6 +41,7 @@ class ModelFit:
     parameters: int
     speed: Speed | None = None
     offload: Offload | None = None
+    ram_bytes: int = 0
     reason: str = ""
     exact: bool = True
 
@@ -189,7 +190,7 @@ class Fitter:
         away = max(weights.device_bytes + rest - budget, 0)
         offload = offload_of(subject, quant, weights, away, self._scenario)
         return replace(
-            no, quant=quant, fit=OFFLOAD, used_bytes=no.usable_bytes, offload=offload, largest_ctx=ctx,
+            no, quant=quant, fit=OFFLOAD, used_bytes=no.usable_bytes, offload=offload, ram_bytes=away, largest_ctx=ctx,
             reason=f"{away / GIB:.1f} GiB of the weights stay in RAM", speed=self._speed(subject, quant, ctx, offload),
         )  # fmt: skip
 

@@ -190,8 +190,8 @@ class DeviceMemory:
             count = cost.bytes(cells, ubatch)
             if count:
                 numbers = dict(cost.numbers)
-                for index, _ in (*cost.per_cell, *cost.per_token_cell):
-                    numbers.setdefault("cells", cells[index])
+                if reached := {index for index, _ in (*cost.per_cell, *cost.per_token_cell)}:
+                    numbers.setdefault("cells", sum(cells[index] for index in reached))
                 if cost.per_token or cost.per_token_cell:
                     numbers.setdefault("ubatch", ubatch)
                 found.append(

@@ -42,7 +42,7 @@ class Offer:
         if count == 1:
             return self.unit
         devices = self.unit.devices * count
-        return Machine(f"{count} x {self.unit.name}", devices, interconnect=built_in_link(devices))
+        return Machine(f"{count}x {self.unit.name}", devices, interconnect=built_in_link(devices))
 
     def text(self, count: int) -> str:
         """What a person types for so many of it."""

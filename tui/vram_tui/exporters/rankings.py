@@ -182,5 +182,6 @@ def fit_json(one: ModelFit) -> dict[str, Any]:
         "offload": {"weights": offload.weights, "experts": offload.experts, "layers": offload.layers}
         if offload
         else None,
+        "ram_bytes": one.ram_bytes,
         "reason": one.reason or None,
     }

@@ -9,7 +9,7 @@ from typing import Any
 from vram_tui.quantities import format_parameters, format_tokens
 from vram_tui.session import edits
 from vram_tui.session.answers import Answers, Cell
-from vram_tui.session.counts import active_parts, cache_parts
+from vram_tui.session.counts import cache_parts
 from vram_tui.session.edits import EditError
 from vram_tui.session.explaining import Asked
 from vram_tui.session.specs import facts_of, headline_of, state_bytes
@@ -264,7 +264,7 @@ def fact_lines(models: Sequence[tuple[Any, Any]]) -> tuple[Line, ...]:
 def _sheet(entry: Any, summary: Any) -> Mapping[str, tuple[str, float | None, str]]:
     """Label → text, number that a winner is judged by, label of the sheet that explains it."""
     facts = {fact.label: fact.value for fact in (*headline_of(entry, summary), *facts_of(entry))}
-    active = entry.active_advertised or round(sum(part.value for part in active_parts(entry.model)))
+    active = entry.active_advertised or summary.active
     numbers: dict[str, float | None] = {
         "parameters": summary.parameters,
         "active": active,

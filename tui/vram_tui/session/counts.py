@@ -88,13 +88,16 @@ def _grouped(rows: list[tuple[LayerTensor, float]]) -> tuple[Part, ...]:
 
 def _shape_words(shapes: dict[tuple[str, tuple[int, ...], float], int]) -> str:
     """The largest tensors of a part: times it occurs, shape, and the share of it that counts."""
+    from fractions import Fraction
+
     items = sorted(shapes.items(), key=lambda item: -item[0][2] * item[1])
     words = []
     for (role, shape, value), count in items[:SHOWN_TENSORS]:
         elements = 1
         for side in shape:
             elements *= side
-        share = "" if value == elements else f" × {value / elements:.4g} of them read"
+        part = Fraction(value / elements).limit_denominator(10_000)
+        share = "" if value == elements else f" × {part} of them read"
         times = f"{count} × " if count > 1 else ""
         words.append(f"{role} {times}({' × '.join(f'{side:,}' for side in shape)}){share}")
     more = len(items) - SHOWN_TENSORS

@@ -251,6 +251,38 @@ def set_target(session: Session, text: str) -> Session:
     return replace(session, target=text.strip())
 
 
+def set_free(session: Session, free: bool) -> Session:
+    """Judge against the memory that is free now, or against all that a process can reach."""
+    return replace(session, scenario=replace(session.scenario, free=free))
+
+
+def choose_cell(session: Session, text: str, formats: Mapping[str, Format]) -> Session:
+    """Select a format, a context or both by name (`Q4_K_M 128K`); what the grid lacks is added to it."""
+    words = text.split()
+    if not words:
+        raise EditError("a format and a context, such as Q4_K_M 128K")
+    for word in words:
+        try:
+            session = _choose_context(session, read_context(word))
+        except EditError:
+            session = _choose_row(session, read_row(word, formats), word, formats)
+    return session
+
+
+def _choose_context(session: Session, tokens: int) -> Session:
+    if tokens in session.grid.contexts:
+        return replace(session, column=session.grid.contexts.index(tokens))
+    after = sum(0 < known < tokens for known in session.grid.contexts)
+    return add_context(replace(session, column=after - 1), str(tokens))
+
+
+def _choose_row(session: Session, row: Row, text: str, formats: Mapping[str, Format]) -> Session:
+    for index, known in enumerate(session.grid.rows):
+        if known.asked == row.asked:
+            return replace(session, row=index)
+    return add_row(session, text, formats)
+
+
 # Marks and names -----------------------------------------------------------------------------------------------------
 
 

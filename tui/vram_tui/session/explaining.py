@@ -1,7 +1,9 @@
 """What stands behind a figure, as data: the cell or the fact that was asked for, its parts, their sum, its notes."""
 
+import ast
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from vram_tui.estimator.memory import Memory, Term
@@ -139,7 +141,7 @@ def part_of(term: Term) -> Part:
     return Part(term.name, term.bytes, term.group, term.formula, numbers, term.basis, term.source, term.error)
 
 
-_SPOKEN = {"micro-batch": "ubatch", "(bytes of a K row + bytes of a V row)": "row_bytes"}
+_SPOKEN = {"matrix elements": "matrix", "micro-batch": "ubatch", "(bytes of a K row + bytes of a V row)": "row_bytes"}
 """Words of formulas that stand for a number of another name."""
 
 
@@ -156,6 +158,39 @@ def put_in(formula: str, numbers: Mapping[str, Number]) -> str:
     names = "|".join(re.escape(name) for name in sorted(spoken, key=len, reverse=True))
     filled, count = re.subn(rf"(?<!\w)({names})(?!\w)", lambda match: spoken[match[0]], text)
     return filled if count else ""
+
+
+_ARITHMETIC = re.compile(r"[\d.,\s×*+/()-]+")
+
+
+def worked(part: Part) -> str:
+    """The formula with its numbers put in, where that is arithmetic which gives the value; else empty."""
+    filled = put_in(part.formula, dict(part.numbers))
+    sum_ = filled.replace("bytes", "").replace(",", "").replace("×", "*")
+    if not filled or not _ARITHMETIC.fullmatch(sum_):
+        return ""
+    try:
+        value = _evaluated(ast.parse(sum_.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, ZeroDivisionError):
+        return ""
+    return filled if abs(value - part.value) <= max(0.51, part.value * 1e-9) else ""
+
+
+_OPERATIONS: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+
+
+def _evaluated(node: ast.expr) -> float:
+    """Sums and products of numbers. Raises ValueError for anything else."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATIONS:
+        return _OPERATIONS[type(node.op)](_evaluated(node.left), _evaluated(node.right))
+    raise ValueError("no arithmetic")
 
 
 def _number(value: Number) -> str:

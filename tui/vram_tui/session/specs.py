@@ -208,9 +208,10 @@ def facts_of(entry: Any) -> tuple[Fact, ...]:
     if experts:
         shared = experts.shared // experts.size if experts.size else 0
         plus = f" + {shared} shared" if shared else ""
-        total, active = (_differs(page, name, own + shared) for name, own in (
-            ("experts", experts.count), ("experts_active", experts.active)
-        ))
+        total, active = (
+            _differs(page, name, own + shared)
+            for name, own in (("experts", experts.count), ("experts_active", experts.active))
+        )
         said = f"{active or experts.active + shared} of {total or experts.count + shared}" if total or active else ""
         found.append(Fact("experts", f"{experts.active} of {experts.count}{plus}", said))
     found.append(Fact("feed-forward", feed_forward_words(model)))

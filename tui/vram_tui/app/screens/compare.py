@@ -43,6 +43,7 @@ class Compare(HouseScreen):
         self.picker = Picker("picker")
         self.axis = comparing.AXES[0]
         self.differences = False
+        self._filled_for: Session | None = None
 
     @property
     def panels(self) -> tuple[LinePanel, ...]:
@@ -69,10 +70,12 @@ class Compare(HouseScreen):
             self.call_after_refresh(self.do_add)
 
     def on_screen_resume(self) -> None:
-        self.fill()
+        # What another screen edited meanwhile; the first showing is filled already.
+        if self._filled_for != self.home.session:
+            self.fill()
 
     def on_resize(self, event: events.Resize) -> None:
-        self.call_after_refresh(self.fill)
+        self.call_after_refresh(self._arrange)
 
     # Content
 
@@ -98,7 +101,8 @@ class Compare(HouseScreen):
         headings = [self._heading(column, entry.name) for column, (entry, _) in zip(columns, models, strict=True)]
         self.table.fill(headings, facts, memory, self._pick_words())
         self._titles(len(columns))
-        self._arrange(columns)
+        self._arrange()
+        self._filled_for = session
 
     def _heading(self, column: Column, name: str) -> Heading:
         row = comparing.row_of(self.home.answers, self.home.session, column)
@@ -120,7 +124,7 @@ class Compare(HouseScreen):
         self.table.border_title = plain_title(f"Compare {count}" + (", differences only" if self.differences else ""))
         self.table.border_subtitle = plain_title(f"{keys['flip']} flips the axis, {keys['differences']} differences")
 
-    def _arrange(self, columns: Sequence[Column]) -> None:
+    def _arrange(self) -> None:
         """The plot takes what the table leaves, where that is enough for one."""
         free = self.app.size.height - 2
         wanted = self.table.wanted_height() + 2

@@ -11,6 +11,7 @@ from textual.geometry import Region
 from textual.timer import Timer
 from textual.widgets import Static
 
+from vram_tui.app.screens import import_soon
 from vram_tui.app.screens.base import SMALLEST
 from vram_tui.app.screens.explore_lines import bits_words, plain, short_sheet
 from vram_tui.app.screens.grid_editing import GridEditing
@@ -286,6 +287,7 @@ class Explore(GridEditing):
     def _start_rating(self) -> None:
         self.models.scrolled = self._rate_again
         self._rate_models()
+        self.run_worker(import_soon, thread=True, exit_on_error=False, group="import")
 
     def _rate_again(self) -> None:
         """Other models are in sight, or all have to be rated anew."""

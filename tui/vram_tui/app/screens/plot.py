@@ -119,7 +119,7 @@ class PlotScreen(HouseScreen):
         self.plot.cursor = self.tokens
         self.plot.fill(series, levels_of(answers, session), (first, last), session.units)
         names = {answers.library.entry(asked.model).name for _, asked, _ in self.lines}
-        subject = "compared models" if self.compared else next(iter(names), "")
+        subject = "Compared models" if self.compared else next(iter(names), "")
         self.plot.border_title = plain_title(f"{subject}, memory against context")
         keys = self.home.key_map
         self.plot.border_subtitle = plain_title(

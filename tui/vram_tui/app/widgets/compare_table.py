@@ -116,6 +116,8 @@ class CompareTable(LinePanel):
             start = max(end - height, min(start, block))
         self.top = min(max(self.top, end - height), start)
         self.top = min(max(self.top, 0), max(len(body) - height, 0))
+        # A line of several is shown from its first on.
+        self.top = next((last for first, last in spans if first < self.top < last <= start), self.top)
         shown = body[self.top : self.top + height]
         self.show([*self._head(len(body) - self.top - height), *shown])
 

@@ -8,7 +8,7 @@ from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted,
 from vram_tui.app.widgets.sheet import Sheet, Stop
 from vram_tui.app.widgets.stacked_bar import group_pieces, part_pieces, stacked
 from vram_tui.quantities import format_memory, format_parameters
-from vram_tui.session.explaining import Explained, Part, number_words, put_in
+from vram_tui.session.explaining import Explained, Part, number_words, worked
 from vram_tui.session.mends import Mend
 from vram_tui.session.specs import memory_words
 from vram_tui.session.uncounted import Uncounted
@@ -139,10 +139,10 @@ class Terms(Sheet):
         formula = signs(safe(part.formula, 400))
         lines: list[Line] = [first]
         lines += [(Run("  "), Run(line)) for line in wrapped(formula, width - 2)]
-        filled = signs(put_in(part.formula, dict(part.numbers)))
+        filled = signs(worked(part))
         exact = f"{part.value:,.0f}" if float(part.value).is_integer() else f"{part.value:,.2f}"
         given = number_words(part.numbers)
-        if filled and not any(sign.isalpha() for sign in filled.replace("bytes", "")):
+        if filled:
             lines += [(Run("  "), Run(line, "good")) for line in wrapped(f"= {filled} = {exact}", width - 2)]
         else:
             lines.append((Run("  "), Run(f"= {exact}", "good")))

@@ -73,7 +73,8 @@ class Ranking(LinePanel):
     def shown_headings(self, width: int) -> tuple[Heading, ...]:
         """The columns that have room beside a name of the least width."""
         kept = list(self.headings)
-        while kept and 2 + LEAST_NAME + sum(one.width + GAP for one in kept) > width:
+        least = min(max(LEAST_NAME, width // 4), MOST_NAME)
+        while kept and 2 + least + sum(one.width + GAP for one in kept) > width:
             kept.remove(max(kept, key=lambda one: one.rank))
         return tuple(kept)
 
@@ -103,8 +104,7 @@ class Ranking(LinePanel):
     def _heading_line(self, shown: Sequence[Heading], name: int) -> Line:
         title = fitted(self.name_title, name, self.glyphs.more)
         runs = [Run("  " + padded(title, name), "dim")]
-        for one in shown:
-            runs.append(Run(" " * GAP + padded(one.title, one.width, right=one.right), "dim"))
+        runs += [Run(" " * GAP + padded(one.title, one.width, right=one.right), "dim") for one in shown]
         return tuple(runs)
 
     def _row_line(self, index: int, shown: Sequence[Heading], name: int, width: int) -> Line:
@@ -134,9 +134,7 @@ class Ranking(LinePanel):
         if not self.size.height:
             return
         page = self.page
-        if self.cursor < self.top:
-            self.top = self.cursor - page // 2
-        elif self.cursor >= self.top + page:
+        if self.cursor < self.top or self.cursor >= self.top + page:
             self.top = self.cursor - page // 2
         self.top = min(max(self.top, 0), max(self.count - page, 0))
 
