@@ -19,7 +19,7 @@ from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_tape import Graph, Ref, Size, Tape
 from vram_tui.estimator.model import Layer, Model
 
-_OPENING = 99
+_OPENING = 24
 """Layers told one by one in sparse stacks: every layer gives its selection's constant back, so that none is alike."""
 
 
