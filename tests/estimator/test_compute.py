@@ -1,13 +1,17 @@
 """llama.cpp's compute buffers against what llama.cpp reserved itself, and the allocator's own habits."""
 
+import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
 from tests.estimator.compute_cases import by_architecture, cases, listing, model_of, settings_of, share
 from tests.truth import rows
 from vram_tui.estimator import compute
+from vram_tui.estimator.compute_record import pack, unpack
 from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.compute_tape import Cells, Graph, Size
 
 UNMODELLED = {"minimax-m3"}
@@ -116,3 +120,15 @@ def test_the_smallest_hole_that_fits_is_used() -> None:
     graph.until(guard, last, tenant)
     tape = graph.tape()
     assert tape.reserved_bytes(Cells(0, 0)) == 4096 + 128 + 1024 + 128
+
+
+@pytest.mark.parametrize("row", rows("llamacpp_models"), ids=lambda row: row["model"])
+def test_a_packed_model_computes_alike(row: dict[str, Any]) -> None:
+    model = model_of(row["model"])
+    again = unpack(json.loads(json.dumps(pack(model))))
+    assert pack(again) == pack(model)
+    for settings in (ComputeSettings(), ComputeSettings(type_k="q8_0", type_v="q8_0", seqs=4, outputs=512, devices=2)):
+        assert device_tape(again, settings) == device_tape(model, settings)
+        assert compute.host_bytes(again, settings, 8192) == compute.host_bytes(model, settings, 8192)
+        assert compute.refusal(again, settings) == compute.refusal(model, settings)
+        assert compute.warnings(again) == compute.warnings(model)

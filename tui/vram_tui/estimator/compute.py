@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil
 
-from vram_tui.estimator.blocks import Attention, Compressed, Mixer, Mla, Parallel
+from vram_tui.estimator.blocks import Attention, Compressed, Kda, Mixer, Mla, Parallel
 from vram_tui.estimator.compute_inputs import host_size
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
@@ -161,6 +161,10 @@ def warnings(model: Model) -> tuple[str, ...]:
         found.append("block-sparse attention: the compute buffer can be several times larger than estimated")
     if any(isinstance(part, Compressed) for part in mixers):
         found.append("compressed history: the compute buffer can be a fifth larger than estimated")
+    if any(isinstance(part, Mla) and part.indexer for part in mixers):
+        found.append("sparse selection: the compute buffer can be a sixth off")
+    if any(isinstance(part, Kda) for part in mixers):
+        found.append("delta attention: with several sequences or devices the compute buffer can be a seventh larger")
     if model.altup:
         found.append("alternating updates: the compute buffer can be a fifth larger than estimated")
     if any(isinstance(part, Attention | Mla) and not kernel_exists(part) for part in mixers):
