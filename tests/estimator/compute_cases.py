@@ -54,6 +54,7 @@ def settings_of(row: dict[str, Any]) -> ComputeSettings:
         flash=row["flash_attn"] != "off",
         swa_full=row["swa_full"],
         devices=2 if row["device"] == "cuda2" else 1,
+        backend="cpu" if row["device"] == "cpu" else "cuda",
         reach=row.get("n_ctx_seq", row["n_ctx"]),
     )
 
@@ -77,11 +78,12 @@ def _cases(device: str) -> Iterator[Case]:
             found = sum(compute.devices_bytes(model, settings, context, (1, 1)))
         else:
             found = _tape(row["model"], settings).reserved_bytes(compute.cells(model, settings, context))
-        host = compute.host_bytes(model, settings, context)
+        pinned = row.get("compute_host_bytes")
+        host = compute.host_bytes(model, settings, context) / pinned - 1 if pinned else 0.0
         yield Case(
             row,
             found / row["compute_bytes"] - 1,
-            host / row["compute_host_bytes"] - 1,
+            host,
             compute.output_bytes(model, settings) / row["output_bytes"] - 1,
         )
 

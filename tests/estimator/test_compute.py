@@ -43,6 +43,12 @@ def test_two_gpus() -> None:
     assert share([case.host for case in cases("cuda2")], 0.01) >= 0.93
 
 
+def test_on_the_cpu() -> None:
+    errors = [case.device for case in cases("cpu")]
+    assert share(errors, 0.01) >= 0.8
+    assert share(errors, 0.05) >= 0.96
+
+
 @pytest.mark.parametrize("name", sorted(set(by_architecture("cuda1")) - UNMODELLED))
 def test_server_settings_of_every_architecture(name: str) -> None:
     errors = [case.device for case in by_architecture("cuda1")[name] if case.server]

@@ -99,9 +99,9 @@ def _scores(
     width = heads * values[1]
     if settings.flash:
         rate = 0
-        if settings.type_k != "f16":
+        if settings.type_k != "f16" and settings.fuses:
             rate += 2 * settings.streams * keys[0] * keys[1]
-        if settings.type_v != "f16" and not shared:
+        if settings.type_v != "f16" and not shared and settings.fuses:
             rate += 2 * settings.streams * values[0] * values[1]
         fixed = 4 * width * settings.tokens
         size = Size(fixed, 0, rate) if window else Size(fixed, rate)

@@ -45,7 +45,7 @@ def experts(build: Build, block: Experts, x: Ref) -> Ref:
         inner = build.row_tensor(active * size, gate, up)
     else:
         inner = build.row_tensor(active * size, build.row_tensor(active * size, up, inplace=True), inplace=True)
-    joins = bool(block.shared) and block.shared == size and block.gated
+    joins = bool(block.shared) and block.shared == size and block.gated and build.settings.fuses
     down = build.row_tensor(active * width, inner, ids)
     shared: Ref | None = None
     if joins:
@@ -92,13 +92,13 @@ def _route(build: Build, block: Experts, x: Ref) -> tuple[Ref, Ref]:
     normed = build.row_tensor(block.active, weights.as_view, floor)
     if block.router_bias:
         normed = build.row_tensor(block.active, normed.as_view)
-    if count in _ROUTED_COUNTS:
+    if count in _ROUTED_COUNTS and build.settings.fuses:
         build.graph.until(logits, probs, ranked, order, weights, total, floor)
     return order.as_view, normed
 
 
 def _weighted(build: Build, active: int, width: int, down: Ref, weights: Ref) -> Ref:
-    fused = active in _REDUCED_EXPERTS
+    fused = active in _REDUCED_EXPERTS and build.settings.fuses
     if active == 1:
         return build.row_tensor(width, build.row_tensor(width, down, weights, inplace=True).as_view)
     reads = (down, weights.as_view)

@@ -83,6 +83,8 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
         return build.tensor(shape.stream_width, embedded.as_view), None
     wide, narrow = settings.floats(shape.input_width), settings.floats(build.hidden)
     deep = wide != narrow
+    if not settings.fuses:
+        return _host_inputs(build, model, shape), None
     early_embedded = waiting(build, narrow) if deep else None
     mixed = waiting(build, narrow if deep else wide)
     selected = waiting(build, wide)
@@ -101,6 +103,25 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
     build.expand()
     build.inputs["embedded"] = embedded
     return (build.stacked.as_view if build.stacked else embedded), None
+
+
+def _host_inputs(build: Build, model: Model, shape: Shape) -> Ref:
+    """The same on the CPU: the embeddings that a caller may bring stay, the looked-up ones are computed here."""
+    settings = build.settings
+    wide = settings.floats(shape.input_width)
+    build.graph.keep(build.graph.add(wide))
+    slots, mixed = build.graph.add(Size(8 * settings.tokens)), build.graph.add(wide)
+    _reach_inputs(build, model, shape)
+    embedded, selected = build.graph.add(wide), build.graph.add(wide)
+    copied = build.graph.add(wide, (mixed,))
+    build.graph.keep(copied)
+    build.graph.until(selected, slots, copied)
+    build.expand()
+    build.inputs["embedded"] = embedded
+    if shape.input_width != build.hidden:
+        build.stacked = embedded
+        return embedded.as_view
+    return embedded
 
 
 def handed_over(build: Build, model: Model, shape: Shape, first: int, after: int) -> tuple[Ref, Ref | None]:

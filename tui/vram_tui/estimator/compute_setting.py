@@ -30,6 +30,11 @@ class ComputeSettings:
     """Cells, where a sparse selection could pick more of them than there are."""
 
     @property
+    def fuses(self) -> bool:
+        """The CUDA backend fuses operations and copies caches to 16 bit; the CPU backend does neither."""
+        return self.backend == "cuda"
+
+    @property
     def quantized_k(self) -> bool:
         return self.type_k not in ("f16", "f32", "bf16")
 

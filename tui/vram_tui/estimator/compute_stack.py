@@ -16,7 +16,7 @@ from vram_tui.estimator.compute_hyper import narrowed, widened
 from vram_tui.estimator.compute_inputs import Shape, early, handed_over, inputs, late_gate, model_levels, waiting
 from vram_tui.estimator.compute_mixers import mix
 from vram_tui.estimator.compute_setting import ComputeSettings
-from vram_tui.estimator.compute_tape import Graph, Ref, Size, Tape
+from vram_tui.estimator.compute_tape import CPU_ALIGNMENT, CUDA_ALIGNMENT, Graph, Ref, Size, Tape
 from vram_tui.estimator.model import Layer, Model
 
 _OPENING = 24
@@ -54,11 +54,11 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
         x = build.row_tensor(model.hidden_size, x.as_view, share)
     if after < count:
         build.graph.until(x, build.tensor(shape.stream_width, x))
-        return build.graph.tape()
+        return build.graph.tape(CUDA_ALIGNMENT if settings.fuses else CPU_ALIGNMENT)
     x = build.norm(x)
     build.graph.keep(x)
     build.graph.keep(build.row_tensor(shape.vocab_size, x))
-    return build.graph.tape()
+    return build.graph.tape(CUDA_ALIGNMENT if settings.fuses else CPU_ALIGNMENT)
 
 
 def _build(model: Model, settings: ComputeSettings, shape: Shape) -> Build:

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-ALIGNMENT = 128
-"""Bytes to which CUDA buffers align every tensor."""
+CUDA_ALIGNMENT = 128
+CPU_ALIGNMENT = 32
+"""Bytes to which a buffer of the backend aligns every tensor."""
 
 
 class Cells(NamedTuple):
@@ -59,10 +60,12 @@ class Tape:
     events: tuple[tuple[int, int], ...]
     sizes: tuple[Size, ...]
     slots: int
+    alignment: int = CUDA_ALIGNMENT
 
     def reserved_bytes(self, cells: Cells) -> int:
         """Bytes that ggml's allocator reserves: lowest best fit, the last free block grows."""
-        bytes_of = [-(-size.at(cells) // ALIGNMENT) * ALIGNMENT for size in self.sizes]
+        step = self.alignment
+        bytes_of = [-(-size.at(cells) // step) * step for size in self.sizes]
         offsets, lengths = [0], [1 << 62]
         start, length = [0] * self.slots, [0] * self.slots
         peak = 0
@@ -142,7 +145,7 @@ class Graph:
         """Read tensors at this point of the order without computing anything: they live at least until here."""
         self.add(Size(0), refs)
 
-    def tape(self) -> Tape:
+    def tape(self, alignment: int = CUDA_ALIGNMENT) -> Tape:
         """The events of this graph: allocations, take-overs resolved, releases after the last reader."""
         uses = [0] * len(self._sizes)
         for reads in self._reads:
@@ -161,7 +164,7 @@ class Graph:
                 uses[ref.node] -= 1
                 if not uses[ref.node] and ref.node not in self._kept and slot_of[ref.node] not in (-1, slot):
                     events.append((slot_of[ref.node], -1))
-        return Tape(tuple(events), tuple(index), len(self._sizes))
+        return Tape(tuple(events), tuple(index), len(self._sizes), alignment)
 
     def _taken_over(self, node: int, uses: list[int], slot_of: list[int]) -> int:
         if self._inplace[node]:
