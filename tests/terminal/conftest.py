@@ -16,8 +16,14 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One compiled catalogue for all homes: a start that has to make it first takes seconds longer."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def start(home: Path) -> Iterator[Start]:
+def start(home: Path, cache: Path) -> Iterator[Start]:
     """Start the program: `start("--ascii", size=(80, 24), env={…})`; all are ended with the test.
 
     `program` is what starts it, such as ("nohup",).
@@ -34,6 +40,7 @@ def start(home: Path) -> Iterator[Start]:
                 "HOME": str(home),
                 "XDG_CONFIG_HOME": str(home / "config"),
                 "XDG_STATE_HOME": str(home / "state"),
+                "XDG_CACHE_HOME": str(cache),
                 "NO_COLOR": None,
                 **(env or {}),
             }
