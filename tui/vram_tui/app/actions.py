@@ -83,7 +83,7 @@ EDIT, SHARE, APP = "Edit the scenario and the grid", "Bring in, take out", "Prog
 GRIDS = ("explore", "compare", "hardware", "what-fits")
 FIGURES = (*GRIDS, "plot", "about")
 """Screens with figures under a cursor."""
-ALL_OF_A_MODEL = (*FIGURES, "explain", "recipe")
+ALL_OF_A_MODEL = (*FIGURES, "explain", "recipe", "plan")
 
 # fmt: off
 ALL: tuple[Action, ...] = (

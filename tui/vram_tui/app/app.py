@@ -27,6 +27,7 @@ from vram_tui.catalog.entries import Entry
 from vram_tui.session.answers import Answers, Library
 from vram_tui.session.edits import set_units
 from vram_tui.session.listing import newest
+from vram_tui.session.local import is_local
 from vram_tui.session.settings import Settings
 from vram_tui.session.state import UNITS, Session
 from vram_tui.session.storage import Store
@@ -115,10 +116,17 @@ class VramApp(SessionApp, inherit_bindings=False):
 
     def on_mount(self) -> None:
         self.call_after_refresh(_collect_from_now_on)
+        if is_local(self.session.target):
+            self.call_after_refresh(self._read_machine)
         if self.notices:
             more = f" and {len(self.notices) - 1} more" if len(self.notices) > 1 else ""
             key = self.key_map.key_of("notices")
             self.call_after_refresh(self.tell, f"{key} tells{more}: {self.notices[0]}", bad=True)
+
+    def _read_machine(self) -> None:
+        from vram_tui.app.local import read_machine
+
+        read_machine(self)
 
     def leave_from_thread(self, number: int) -> None:
         """Save and restore the terminal when the connection or the system ends us."""

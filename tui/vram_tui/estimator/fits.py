@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
-from vram_tui.estimator.memory import Memory, Weights
+from vram_tui.estimator.memory import DeviceMemory, Memory, Weights
 from vram_tui.estimator.placing import FITS, NO, OFFLOAD, SPLITTER, TIGHT, even_reach, evenly, loads, plan_of, verdict
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
@@ -170,12 +170,22 @@ class Fitter:
                 nothing, quant=quant, fit=verdict(used, room), used_bytes=used, usable_bytes=room, largest_ctx=reach,
                 speed=rate, exact=count == 1,
             )  # fmt: skip
-        return self._offloaded(subject, ctx, nothing, rows, total + extra - size, budget)
+        return self._offloaded(subject, ctx, nothing, rows, device, extra - size)
 
     def _offloaded(
-        self, subject: Subject, ctx: int, nothing: ModelFit, rows: list[tuple[str, Weights]], rest: int, budget: int
+        self,
+        subject: Subject,
+        ctx: int,
+        nothing: ModelFit,
+        rows: list[tuple[str, Weights]],
+        device: DeviceMemory,
+        beside: int,
     ) -> ModelFit:
-        """A part of the weights in RAM, experts first: in the default format where that can be, else the largest."""
+        """A part of the weights in RAM, experts first: in the default format where that can be, else the largest.
+
+        All that is no weight takes what `device` takes and `beside`.
+        """
+        budget, rest = sum(self._budgets), device.at(ctx) + beside
         smallest, weights = rows[-1]
         no = replace(
             nothing, quant=smallest, used_bytes=ceil_div(self._size(weights) + rest, len(self._budgets)),
@@ -189,9 +199,12 @@ class Fitter:
         quant, weights = next((row for row in able if row[0] == DEFAULT_QUANT), able[0])
         away = max(weights.device_bytes + rest - budget, 0)
         offload = offload_of(subject, quant, weights, away, self._scenario)
+        # A longer context drives more of the weights away, as long as the RAM has room for them.
+        most = min(weights.device_bytes, self._ram - weights.host_bytes)
+        reach = device.largest_ctx(budget - beside - weights.device_bytes + most)
         return replace(
-            no, quant=quant, fit=OFFLOAD, used_bytes=no.usable_bytes, offload=offload, ram_bytes=away, largest_ctx=ctx,
-            reason=f"{away / GIB:.1f} GiB of the weights stay in RAM", speed=self._speed(subject, quant, ctx, offload),
+            no, quant=quant, fit=OFFLOAD, used_bytes=no.usable_bytes, offload=offload, ram_bytes=away,
+            largest_ctx=reach, reason=f"{away / GIB:.1f} GiB of the weights stay in RAM", speed=self._speed(subject, quant, ctx, offload),
         )  # fmt: skip
 
     # Everything else, and exact splits: a format at a time
