@@ -47,7 +47,9 @@ def run(name: str, argv: list[str]) -> int:
     except KeyError as unknown:
         raise CommandError(f"no format '{str(unknown.args[0])[:40]}' (see vram-tui quants)", "quant") from None
     found = [fitter.settle(subject, fitter.fit(subject)) for subject in subjects]
-    fitting = [one for one in found if one.fit != "no"]
+    # What a machine of unknown RAM would have to leave there is no fit yet.
+    kept = ("fits", "tight", "offload") if machine.host_ram_bytes is not None else ("fits", "tight")
+    fitting = [one for one in found if one.fit in kept]
     rows = sort_fits(found if arguments.all else fitting, arguments.sort)
     shown = rows[: arguments.limit] if arguments.limit else rows
     if arguments.json:

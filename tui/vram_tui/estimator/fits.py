@@ -91,9 +91,9 @@ class Fitter:
         free = scenario.free
         self._budgets = tuple(machine.budget_bytes(index, free=free) for index in range(len(machine.devices)))
         ram = machine.host_free_bytes if free and machine.host_free_bytes is not None else machine.host_ram_bytes
-        self._ram = ram or 0
+        self._ram = ram
         if not self._budgets:
-            self._budgets = (self._ram,)
+            self._budgets = (self._ram or 0,)
         first = replace(machine, devices=machine.devices[:1], free_bytes=None, interconnect=None)
         self._first = replace(self._scenario, machine=first)
         self._runs = loads(scenario.runtime, facts, machine.devices)
@@ -193,19 +193,30 @@ class Fitter:
         )  # fmt: skip
         if not self.machine.devices or rest >= budget:
             return no
-        able = [row for row in rows if row[1].device_bytes + rest - budget + row[1].host_bytes <= self._ram]
+        able = [row for row in rows if self._holds(row[1].device_bytes + rest - budget + row[1].host_bytes)]
         if not able:
             return no
         quant, weights = next((row for row in able if row[0] == DEFAULT_QUANT), able[0])
         away = max(weights.device_bytes + rest - budget, 0)
         offload = offload_of(subject, quant, weights, away, self._scenario)
         # A longer context drives more of the weights away, as long as the RAM has room for them.
-        most = min(weights.device_bytes, self._ram - weights.host_bytes)
+        most = weights.device_bytes if self._ram is None else min(weights.device_bytes, self._ram - weights.host_bytes)
         reach = device.largest_ctx(budget - beside - weights.device_bytes + most)
         return replace(
-            no, quant=quant, fit=OFFLOAD, used_bytes=no.usable_bytes, offload=offload, ram_bytes=away,
-            largest_ctx=reach, reason=f"{away / GIB:.1f} GiB of the weights stay in RAM", speed=self._speed(subject, quant, ctx, offload),
-        )  # fmt: skip
+            no,
+            quant=quant,
+            fit=OFFLOAD,
+            used_bytes=no.usable_bytes,
+            largest_ctx=reach,
+            speed=self._speed(subject, quant, ctx, offload),
+            offload=offload,
+            ram_bytes=away,
+            reason=f"{away / GIB:.1f} GiB of the weights stay in RAM",
+        )
+
+    def _holds(self, ram_bytes: int) -> bool:
+        """Whether the RAM holds so much; where nobody knows its size, the answer says what it must hold."""
+        return self._ram is None or ram_bytes <= self._ram
 
     # Everything else, and exact splits: a format at a time
 

@@ -141,9 +141,12 @@ class WhatFits(RankedScreen):
 
     def _show(self) -> None:
         session, machine = self.home.session, self.machine
-        fitting = sum(one.fit != "no" for one in self.fits)
+        fitting = sum(one.fit in ("fits", "tight") for one in self.fits)
+        partly = sum(one.fit == "offload" for one in self.fits)
         self.ranking.border_title = plain_title(f"What fits, {unit_label(session.units)}")
-        self.ranking.border_subtitle = plain_title(f"{fitting} of {len(self.fits)} fit, by {self.sort}")
+        self.ranking.border_subtitle = plain_title(
+            f"{fitting} of {len(self.fits)} fit{f', {partly} with RAM' if partly else ''}, by {self.sort}"
+        )
         self.headlines.fill([self._machine_line(machine), self._notes_line(machine)])
         self.ranking.draw()
 
