@@ -226,7 +226,7 @@ class Fitter:
     def _exact(self, subject: Subject, ctx: int, nothing: ModelFit, rows: list[tuple[str, Weights]]) -> ModelFit:
         found, refused = nothing, ""
         for quant, weights in rows:
-            if self._size(weights) > sum(self._budgets):
+            if self._scenario.method == "exact" and self._size(weights) > sum(self._budgets):
                 continue
             try:
                 memory = compile_memory(subject, quant, self._scenario, self._facts)
@@ -239,6 +239,8 @@ class Fitter:
             if fit != NO:
                 rate = self._speed(subject, quant, ctx, plan=plan_of(memory, self.machine, self._splits))
                 return replace(found, fit=fit, largest_ctx=reach, speed=rate, reason="")
+        if not found.used_bytes:
+            found = replace(found, used_bytes=ceil_div(self._size(rows[-1][1]), len(self._budgets)))
         return replace(found, reason=refused or "not even the smallest of the formats fits")
 
     def _fullest(self, memory: Memory, ctx: int) -> tuple[int, int, int]:

@@ -50,7 +50,7 @@ class Offer:
 
 
 def matches(offer: Offer, kind: str = "", vendor: str = "", words: str = "") -> bool:
-    """Whether an offer is of that kind and vendor and has every word in its names."""
+    """Whether an offer is of that kind and vendor and has every word in its names; `rent` and `buy` are words too."""
     if kind and kind.casefold() != offer.kind.casefold():
         return False
     if vendor and vendor.casefold() not in offer.vendor.casefold():
@@ -58,8 +58,8 @@ def matches(offer: Offer, kind: str = "", vendor: str = "", words: str = "") -> 
     if not words.strip():
         return True
     hay = f"{offer.id} {offer.unit.name} {offer.unit.devices[0].name} {offer.vendor} {offer.kind} ".casefold()
-    hay += "rent cloud" if offer.kind == "instance" else "buy"
-    return all(word in hay for word in words.casefold().split())
+    ways = ("rent", "cloud") if offer.kind == "instance" else ("buy",)
+    return all(word in ways if word in ("rent", "cloud", "buy") else word in hay for word in words.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,8 @@ class Placer:
         placement = None
         for count in offer.counts:
             usable = sum(device.usable_bytes for device in offer.unit.devices) * count
-            if self._weights_bytes > usable and count != offer.counts[-1]:
+            hopeless = self._scenario.method == "exact" and self._weights_bytes > usable
+            if hopeless and count != offer.counts[-1]:
                 continue
             placement = self._at(offer, count)
             if placement.fits:
