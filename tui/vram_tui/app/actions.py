@@ -119,8 +119,9 @@ ALL: tuple[Action, ...] = (
            "verified ones.", LOOK, "about", 15, ("explore", "compare"), "about", _some_model),
     Action("differences", ("d",), "Differences only", "Hide the lines on which all columns say the same.", LOOK,
            "differences", 4, ("compare",)),
-    Action("edit", ("e",), "Edit", "Edit what the cursor is on: a context, a quantization, its bits, a chip.", EDIT,
-           "edit", 3, ("explore", "compare", "export", "import")),
+    Action("edit", ("e",), "Edit", "Edit what the cursor is on: a context, a quantization, its bits, a chip; in "
+           "a ranking the format and the context.", EDIT,
+           "edit", 3, (*GRIDS, "export", "import")),
     Action("add", ("a",), "Add", "A context on the heading line, a quantization below it; a model when comparing.",
            EDIT, "add", 8, ("explore", "compare")),
     Action("remove", ("-", "delete"), "Remove", "The column on the heading line, else the row; a model when comparing.",

@@ -40,7 +40,7 @@ HEADINGS = (
     Heading("price", "price", 11, 4),
     Heading("plan", "plan", 16, 7, right=False),
     Heading("prefill", "prompt/s", 8, 9),
-    Heading("power", "watts", 6, 10),
+    Heading("power", "watts", 7, 10),
     Heading("date", "price of", 8, 11),
 )
 
@@ -238,7 +238,7 @@ class Hardware(RankedScreen):
 
     def explain_targets(self) -> tuple[Sequence[Target], int]:
         cell = self.launch_cell()
-        return ((cell,), 0) if cell.tokens else ((), 0)
+        return ((cell,), 0) if self.chosen and cell.tokens else ((), 0)
 
     def launch_cell(self) -> Asked:
         """The cell on the machine of the row under the cursor."""
