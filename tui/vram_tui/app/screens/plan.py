@@ -134,7 +134,7 @@ class PlanScreen(HouseScreen):
             if prefill:
                 parts.append(Run(f"prompt {speed_words(prefill.tokens_per_s)} tok/s ± {prefill.band * 100:.0f}%"))
         facts = [
-            f"{len(machine.devices)} x {device.name}" if len(machine.devices) > 1 else device.name,
+            f"{len(machine.devices)}x {device.name}" if len(machine.devices) > 1 else device.name,
             f"{memory_words(device.usable_bytes, units)} usable each ({device.usable_basis})",
         ]
         if device.bandwidth_gbs:

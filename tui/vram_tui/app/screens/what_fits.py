@@ -26,6 +26,7 @@ from vram_tui.session.state import NATIVE, Row, Session
 from vram_tui.text import safe
 
 HEADINGS = (
+    Heading("size", "size", 6, 5),
     Heading("quant", "best format", 11, 1, right=False),
     Heading("reach", "context", 7, 2),
     Heading("spare", "to spare", 9, 3),
@@ -34,7 +35,6 @@ HEADINGS = (
     Heading("bar", "", 10, 7, right=False),
     Heading("band", "±", 3, 8),
     Heading("prefill", "prompt/s", 8, 9),
-    Heading("size", "size", 6, 5),
 )
 
 
