@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from vram_tui.estimator.blocks import Attention
+from vram_tui.estimator.blocks import KEPT_F32, Attention
 from vram_tui.estimator.model import Layer, Model
 from vram_tui.importers.gguf_file import TensorInfo
 from vram_tui.importers.gguf_names import NamedTensor, file_tensors
@@ -32,7 +32,7 @@ class Differences:
             names = _listed([f"{tensor.name} ({_shape(tensor.ne)})" for tensor in self.extra])
             found.append(f"the file has {len(self.extra)} tensors that the blocks do not explain: {names}")
         if self.lacking:
-            names = _listed([f"{row.name} ({_shape(row.tensor.shape)})" for row in self.lacking])
+            names = _listed([f"{row.name} ({_shape(row.ne)})" for row in self.lacking])
             found.append(f"the blocks expect {len(self.lacking)} tensors that the file does not have: {names}")
         return tuple(found)
 
@@ -88,17 +88,23 @@ def _left_out(model: Model, tensors: Sequence[TensorInfo]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _alike(tensor: TensorInfo, row: NamedTensor | None) -> bool:
+    """Whether a tensor is the one that the blocks give; small vectors may lie in other rows."""
+    if row is None:
+        return False
+    small = row.tensor.keep == KEPT_F32 and tensor.elements == row.tensor.elements
+    return small or _plain(tensor.ne) == _plain(row.ne)
+
+
 def compare(model: Model, tensors: Sequence[TensorInfo]) -> Differences:
     """The blocks' tensors beside the file's, layer by layer, by shape: names may differ between writers."""
     derived = file_tensors(model)
-    factors = [tensor for tensor in tensors if tensor.name in FACTORS]
-    shapes = {row.name: _plain(row.tensor.shape) for row in derived} | {
-        tensor.name: _plain(tensor.ne) for tensor in factors
-    }
-    unmatched = [tensor for tensor in tensors if shapes.get(tensor.name) != _plain(tensor.ne)]
-    matched = {tensor.name for tensor in tensors} - {tensor.name for tensor in unmatched}
+    named = {row.name: row for row in derived}
+    own = [tensor for tensor in tensors if tensor.name not in FACTORS]
+    unmatched = [tensor for tensor in own if not _alike(tensor, named.get(tensor.name))]
+    matched = {tensor.name for tensor in own} - {tensor.name for tensor in unmatched}
     wanted = [row for row in derived if row.name not in matched and row.tensor.role != "rope_factors"]
-    open_places = Counter((row.layer, _plain(row.tensor.shape)) for row in wanted)
+    open_places = Counter((row.layer, _plain(row.ne)) for row in wanted)
     extra = []
     for tensor in unmatched:
         place = (layer_of(tensor.name), _plain(tensor.ne))
@@ -108,7 +114,7 @@ def compare(model: Model, tensors: Sequence[TensorInfo]) -> Differences:
             extra.append(tensor)
     lacking = []
     for row in wanted:
-        place = (row.layer, _plain(row.tensor.shape))
+        place = (row.layer, _plain(row.ne))
         if open_places[place]:
             open_places[place] -= 1
             lacking.append(row)

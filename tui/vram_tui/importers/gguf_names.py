@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from vram_tui.estimator.blocks import Tensor
+from vram_tui.estimator.blocks import Mamba2, Parallel, Tensor
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.formats import TYPES
 from vram_tui.estimator.model import Model
@@ -20,6 +20,8 @@ class NamedTensor(NamedTuple):
     tensor: Tensor
     layer: int
     mtp: bool
+    ne: tuple[int, ...]
+    """Its sides in the file, which for a few differ from the block's: the same elements in other rows."""
 
 
 # Source: llama.cpp b11549, LLM_TENSOR_NAMES. A list names the tensors of one role in their order.
@@ -109,6 +111,9 @@ _POST_ATTENTION = frozenset(("gpt-oss", "qwen35", "qwen35moe", "qwen3next", "glm
 """Architectures whose norm before the feed-forward carries the name of one after attention."""
 _NORM_LAST = frozenset(("lfm2", "lfm2moe"))
 """Architectures whose last norm carries the name of the embedding's."""
+_INTEGERS = frozenset(("router_table",))
+_BARE = frozenset((("falcon-h1", "ffn_norm"),))
+"""Norms whose names have no ending."""
 _DIRECT_INDEXER: Mapping[str, str] = {"indexer_q": "indexer.q_proj.weight", "indexer_k": "indexer.k_proj.weight"}
 
 
@@ -130,8 +135,13 @@ def typed_file_tensors(
     types: dict[tuple[int, Tensor], int] = {}
     for tensor, type_name, rows in typed_tensors(model, quant, facts, imatrix=imatrix):
         for layer, _ in rows:
-            types[layer, tensor] = TYPES[type_name].id
-    return tuple((row.name, row.tensor.shape, types[row.layer, row.tensor]) for row in file_tensors(model))
+            types[layer, tensor] = TYPES[written_type(tensor, type_name)].id
+    return tuple((row.name, row.ne, types[row.layer, row.tensor]) for row in file_tensors(model))
+
+
+def written_type(tensor: Tensor, type_name: str) -> str:
+    """The type in the file: tables of integers take as many bytes as the floats that the blocks count."""
+    return "I32" if tensor.role in _INTEGERS else type_name
 
 
 def _model_wide(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTensor]:
@@ -139,24 +149,49 @@ def _model_wide(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTe
         name = _MODEL_WIDE.get(row.tensor.role, f"{row.tensor.role}.weight")
         if row.tensor.role == "final_norm" and model.gguf.architecture in _NORM_LAST:
             name = "token_embd_norm.weight"
-        yield NamedTensor(name, row.tensor, row.layer, row.mtp)
+        yield NamedTensor(name, row.tensor, row.layer, row.mtp, row.tensor.shape)
 
 
 def _layer(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTensor]:
     counts = Counter(row.tensor.role for row in rows)
     seen: Counter[str] = Counter()
+    groups, kda = _mamba_groups(model), counts["ssm_conv"] > 1
     for row in rows:
         role = row.tensor.role
         number = seen[role]
         seen[role] += 1
         name = _name(model, role, number, counts)
-        yield NamedTensor(f"blk.{row.layer}.{name}", row.tensor, row.layer, row.mtp)
+        yield NamedTensor(
+            f"blk.{row.layer}.{name}", row.tensor, row.layer, row.mtp, _sides(groups, kda, name, row.tensor)
+        )
+
+
+def _mamba_groups(model: Model) -> int:
+    """Groups of the output norm of Mamba 2 layers; 1 where there are none."""
+    for layer in model.distinct_layers():
+        for mixer in layer.mixer.parts if isinstance(layer.mixer, Parallel) else (layer.mixer,):
+            if isinstance(mixer, Mamba2):
+                return max(mixer.groups, 1)
+    return 1
+
+
+def _sides(groups: int, kda: bool, name: str, tensor: Tensor) -> tuple[int, ...]:
+    if name == "ssm_norm.weight" and groups > 1:
+        return (tensor.elements // groups, groups)
+    if name in _CONVOLUTIONS:
+        return (tensor.shape[0], 1, *tensor.shape[1:])
+    if name == "ssm_a" and kda:
+        return (1, *tensor.shape)
+    return tensor.shape
 
 
 def _name(model: Model, role: str, number: int, counts: Counter[str]) -> str:
     """The name of a layer's `number`-th tensor of a role, without its block."""
     if role in ("norm", "norm_bias"):
-        return f"{_norm(model, number)}.{'bias' if role == 'norm_bias' else 'weight'}"
+        name = _norm(model, number)
+        if (model.gguf.architecture, name) in _BARE:
+            return name
+        return f"{name}.{'bias' if role == 'norm_bias' else 'weight'}"
     if role == "ssm_conv" and counts[role] > 1:
         return _CONVOLUTIONS[number]
     if role == "ssm_conv":

@@ -12,6 +12,7 @@ from vram_tui.estimator.stored import OWN, StoredFile
 from vram_tui.estimator.tensors import file_layers
 from vram_tui.estimator.weights import device_bytes, typed_tensors
 from vram_tui.importers.gguf_file import GgufFile, TensorInfo
+from vram_tui.importers.gguf_names import written_type
 
 FILE_TYPES: Mapping[int, str] = {
     0: "F32",
@@ -168,7 +169,7 @@ def derived_bytes(model: Model, quant: str, facts: Facts, *, imatrix: bool) -> C
     totals: Counter[str] = Counter()
     try:
         for tensor, type_name, rows in typed_tensors(model, quant, facts, imatrix=imatrix):
-            totals[type_name] += tensor_bytes(type_name, tensor.shape) * len(rows)
+            totals[written_type(tensor, type_name)] += tensor_bytes(type_name, tensor.shape) * len(rows)
     except ValueError:  # a row that the type cannot hold
         return Counter()
     return totals
