@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from vram_tui.estimator import compute
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.compute_tape import Tape
-from vram_tui.estimator.model import Model, Tower
+from vram_tui.estimator.model import Model
 from vram_tui.importers.gguf_blocks import model_from_metadata
 
 BATCH_TOKENS = 2048
@@ -37,9 +36,7 @@ class Case(NamedTuple):
 def model_of(name: str) -> Model:
     row = next(row for row in rows("llamacpp_models") if row["model"] == name)
     left_out = row.get("optional_tensors_left_out") or ()
-    model = model_from_metadata(row["gguf"], vocab_size=row["vocab"], tied=row["tie"], left_out=left_out)
-    levels = row["gguf"].get(f"{row['arch']}.n_deepstack_layers", 0)
-    return replace(model, towers=(Tower("vision", 0, levels),)) if levels and not model.towers else model
+    return model_from_metadata(row["gguf"], vocab_size=row["vocab"], tied=row["tie"], left_out=left_out)
 
 
 def settings_of(row: dict[str, Any]) -> ComputeSettings:

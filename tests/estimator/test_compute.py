@@ -13,6 +13,7 @@ from vram_tui.estimator.compute_record import pack, unpack
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.compute_tape import Cells, Graph, Size
+from vram_tui.estimator.runtimes.llamacpp_compute import curves
 
 UNMODELLED = {"minimax-m3"}
 """Architectures whose graphs hold parts that no block describes yet: warned about, not hidden."""
@@ -76,10 +77,11 @@ def test_settings_that_are_refused() -> None:
 def test_curve_meets_the_exact_values() -> None:
     model = model_of("gemma-3-27b")
     settings = ComputeSettings(ubatch=512, outputs=1)
-    curve = compute.device_curve(model, settings, 512, 131072)
+    device, host = curves(model, settings)
     for context in range(512, 131072, 4096 + 256):
         exact = compute.device_bytes(model, settings, context)
-        assert abs(curve.at(context) - exact) <= 0.005 * exact
+        assert abs(device.at(context) - exact) <= 0.005 * exact
+        assert abs(host.at(context) - compute.host_bytes(model, settings, context)) <= 0.005 * exact
 
 
 def test_layers_split_as_llama_cpp_splits_them() -> None:

@@ -1,13 +1,12 @@
 """Memory as lines in the context: fast answers equal plain sums, and the largest context is the largest."""
 
-from typing import Any
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.estimator.truth_models import facts, subjects
 from vram_tui.estimator.compiling import compile  # noqa: A004
-from vram_tui.estimator.memory import MAX_TOKENS, STEP_TOKENS, Cost, DeviceMemory, Memory, Reach, Weights
+from vram_tui.estimator.curves import STEP_TOKENS, Curve, traced
+from vram_tui.estimator.memory import MAX_TOKENS, Cost, DeviceMemory, Memory, Peak, Reach, Weights
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 
@@ -24,38 +23,26 @@ reaches = st.builds(
 )
 
 
+knots = st.dictionaries(st.integers(1, 80).map(lambda step: step * STEP_TOKENS), bytes_, min_size=1, max_size=6)
+curves = knots.map(lambda values: Curve(tuple(sorted(values)), tuple(values[context] for context in sorted(values))))
+
+
 @st.composite
 def device_memories(draw: st.DrawFn) -> DeviceMemory:
     found = tuple(draw(st.lists(reaches, min_size=1, max_size=4)))
 
-    def slopes() -> Any:
-        return st.lists(st.tuples(st.integers(0, len(found) - 1), per_cell), max_size=3).map(tuple)
+    def cost(name: str) -> Cost:
+        slopes = st.lists(st.tuples(st.integers(0, len(found) - 1), per_cell), max_size=3).map(tuple)
+        return Cost(name, "kv", draw(bytes_), draw(slopes))
 
-    def cost(name: str, group: str, below: bool) -> Cost:
-        limit = draw(st.none() | st.tuples(st.integers(0, len(found) - 1), st.integers(1, 20_000))) if below else None
-        return Cost(
-            name,
-            group,
-            draw(bytes_),
-            draw(slopes()),
-            per_token=draw(st.integers(0, 1 << 12)),
-            per_token_cell=draw(
-                st.lists(st.tuples(st.integers(0, len(found) - 1), st.integers(0, 8)), max_size=2).map(tuple)
-            ),
-            below=limit,
-        )
-
-    costs = tuple(cost(f"cost {n}", "kv", False) for n in range(draw(st.integers(0, 3))))
-    stages = tuple(cost(f"stage {n}", "compute", True) for n in range(draw(st.integers(0, 4))))
     return DeviceMemory(
         "device",
         found,
-        costs,
-        stages,
+        tuple(cost(f"cost {n}") for n in range(draw(st.integers(0, 3)))),
+        draw(st.none() | curves.map(lambda curve: Peak("peak", lambda: curve))),
         tokens_divisor=draw(st.sampled_from([1, 1, 2, 5])),
         ctx_step=draw(st.sampled_from([1, 256])),
         ctx_factor=draw(st.sampled_from([1, 1, 4])),
-        ubatch=draw(st.sampled_from([0, 512, 2048])),
     )
 
 
@@ -87,6 +74,24 @@ def test_largest_context_fits_and_the_next_does_not(device: DeviceMemory, budget
         assert device.direct(found) <= budget
     if found < MAX_TOKENS:
         assert device.direct(found + STEP_TOKENS) > budget
+
+
+@given(curves, contexts)
+def test_a_curve_meets_its_knots_and_stays_between_neighbours(curve: Curve, context: int) -> None:
+    assert [curve.at(knot) for knot in curve.contexts] == list(curve.values)
+    if curve.contexts[0] <= context <= curve.contexts[-1]:
+        around = [value for knot, value in zip(curve.contexts, curve.values, strict=True)]
+        assert min(around) <= curve.at(context) <= max(around)
+
+
+@given(bytes_, st.integers(0, 4096), st.integers(1, 40).map(lambda step: step * STEP_TOKENS))
+def test_tracing_finds_kinks(fixed: int, slope: int, kink: int) -> None:
+    def value(context: int) -> int:
+        return fixed + slope * min(context, kink) + context
+
+    curve = traced(value, (kink,))
+    assert all(curve.at(context) == value(context) for context in range(STEP_TOKENS, 1 << 15, STEP_TOKENS))
+    assert len(curve.contexts) <= 3
 
 
 @given(device_memories(), device_memories(), bytes_, st.integers(1, 24))

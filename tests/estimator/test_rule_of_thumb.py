@@ -7,6 +7,8 @@ import pytest
 from tests.estimator.truth_models import facts
 from vram_tui.estimator.blocks import Attention
 from vram_tui.estimator.compiling import compile  # noqa: A004
+from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.curves import Curve
 from vram_tui.estimator.estimate import estimate
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Layer, Model, Stack
@@ -39,6 +41,9 @@ class Published:
 
     def traffic(self, quant: str, imatrix: bool = True) -> Traffic:
         raise AssertionError("the rule reads no tensors")
+
+    def compute(self, settings: ComputeSettings) -> tuple[Curve, Curve]:
+        raise AssertionError("the rule follows no graph")
 
 
 @pytest.mark.parametrize(

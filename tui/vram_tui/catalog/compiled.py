@@ -19,11 +19,12 @@ from vram_tui.catalog.locate import PACKAGE, cache_dir, catalog_root
 from vram_tui.catalog.summaries import Summary, from_row, summarize, to_row
 
 if TYPE_CHECKING:
+    from vram_tui.estimator.curves import Curve
     from vram_tui.estimator.facts import Facts
     from vram_tui.estimator.profile import Profile
     from vram_tui.estimator.traffic import Shape
 
-MAGIC = b"vram-tui catalogue 3\n"
+MAGIC = b"vram-tui catalogue 4\n"
 NAME = "compiled.bin"
 _PREFIX = struct.Struct("<II")
 _WEIGHTS = struct.Struct("<6Q")
@@ -102,10 +103,30 @@ class Compiled:
         found = _WEIGHTS.unpack_from(table, _WEIGHTS.size * (2 * column + imatrix))
         return None if found[0] == _REFUSED else Row(*found)
 
+    def curves(self, known: str) -> "tuple[Curve, Curve] | None":
+        """llama.cpp's compute buffers with default settings, device and host; None where they are not kept."""
+        from vram_tui.estimator.curves import Curve
+
+        place = self._header["curves"][self._numbers[known]]
+        if not place:
+            return None
+        device, host = (Curve(tuple(contexts), tuple(values)) for contexts, values in self._read(place))
+        return device, host
+
     def kept_weights(self, known: str, text: int) -> bytes | None:
         """The whole table of a model whose file has this checksum."""
+        index = self._kept(known, text)
+        return None if index is None else self._table(index)
+
+    def kept_curves(self, known: str, text: int) -> bytes | None:
+        """The curves, as they are written, of a model whose file has this checksum."""
+        index = self._kept(known, text)
+        place = None if index is None else self._header["curves"][index]
+        return self._slice(place) if place else None
+
+    def _kept(self, known: str, text: int) -> int | None:
         index = self._numbers.get(known)
-        return None if index is None or self._header["texts"][index] != text else self._table(index)
+        return None if index is None or self._header["texts"][index] != text else index
 
     @property
     def formats(self) -> tuple[str, ...]:
@@ -156,7 +177,7 @@ class Source(NamedTuple):
 
 
 def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: Compiled | None = None) -> bytes:
-    """The compiled form of a catalogue folder. Without `weigh_all` it keeps the weights that `old` has."""
+    """The compiled form of a catalogue folder. Without `weigh_all` it keeps the weights and curves that `old` has."""
     from vram_tui.catalog.entries import read_entry
     from vram_tui.catalog.facts import load_facts
     from vram_tui.catalog.facts_plain import to_plain
@@ -169,6 +190,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
     blob = bytearray()
     rows, bodies, folds, texts = [], [], [], []
     weights: list[tuple[int, int, int] | None] = []
+    curves: list[tuple[int, int, int] | None] = []
     kept = old if old is not None and old.code == code and old.formats == tuple(formats) else None
     for source in sources(root):
         entry = read_entry(source.id, source.data)
@@ -180,6 +202,10 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
         if table is None and weigh_all:
             table = _table(entry.model, formats, facts)
         weights.append(_append(blob, table) if table else None)
+        lines = kept.kept_curves(source.id, source.text) if kept else None
+        if lines is None and weigh_all:
+            lines = _curves(entry.model)
+        curves.append(_append(blob, lines) if lines else None)
         texts.append(source.text)
     header: dict[str, Any] = {
         "version": __version__,
@@ -190,6 +216,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
         "bodies": bodies,
         "folded": folds,
         "weights": weights,
+        "curves": curves,
         "texts": texts,
         "facts": _append(blob, _dump(to_plain(facts))),
         "hardware": _append(blob, _dump(load_hardware(root).to_plain())),
@@ -231,6 +258,12 @@ def _table(model: Any, formats: list[str], facts: "Facts") -> bytes:
                 row = (_REFUSED,) * 6
             table += _WEIGHTS.pack(*row)
     return bytes(table)
+
+
+def _curves(model: Any) -> bytes:
+    from vram_tui.estimator.runtimes.llamacpp_compute import DEFAULT, curves
+
+    return _dump([[curve.contexts, curve.values] for curve in curves(model, DEFAULT)])
 
 
 def _dump(value: object) -> bytes:

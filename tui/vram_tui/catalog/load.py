@@ -201,6 +201,7 @@ class Catalog:
             model,
             lambda: self._read(lambda compiled: compiled.shape(known), fold_shape),
             lambda quant, imatrix: self._read(lambda compiled: compiled.weights(known, quant, imatrix), _nothing),
+            lambda: self._read(lambda compiled: compiled.curves(known), _nothing),
         )
 
     def search(self, query: str, memory: Callable[[str], int | None] | None = None) -> tuple[Summary, ...]:

@@ -15,6 +15,8 @@ from vram_tui.estimator.subject import FoldedSubject
 
 if TYPE_CHECKING:
     from vram_tui.catalog.compiled import Row
+    from vram_tui.estimator.compute_setting import ComputeSettings
+    from vram_tui.estimator.curves import Curve
     from vram_tui.estimator.traffic import Shape, Traffic
 
 
@@ -29,11 +31,13 @@ class CompiledSubject:
         read_model: Callable[[], Model],
         read_shape: "Callable[[], Shape]",
         read_weights: "Callable[[str, bool], Row | None]",
+        read_curves: "Callable[[], tuple[Curve, Curve] | None]",
     ) -> None:
         self.id = id
         self._facts = facts
         self._read_profile, self._read_model, self._read_weights = read_profile, read_model, read_weights
         self._read_shape = read_shape
+        self._read_curves = read_curves
 
     @cached_property
     def profile(self) -> Profile:
@@ -64,6 +68,15 @@ class CompiledSubject:
         from vram_tui.estimator.traffic import Read, traffic_of
 
         return traffic_of(self._shape, Read(row.always_bytes, row.expert_bytes))
+
+    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+        from vram_tui.estimator.runtimes.llamacpp_compute import DEFAULT
+
+        return (settings == DEFAULT and self._kept_curves) or self._folded.compute(settings)
+
+    @cached_property
+    def _kept_curves(self) -> "tuple[Curve, Curve] | None":
+        return self._read_curves()
 
 
 class PublishedSubject:
@@ -101,6 +114,11 @@ class PublishedSubject:
         read = self.weights(quant, imatrix).device_bytes * found.active_parameters // max(found.parameters, 1)
         flat = shape(self.model)._replace(dense_parameters=found.active_parameters, experts=(), expert_layers=0.0)
         return traffic_of(flat, Read(read, 0))
+
+    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+        from vram_tui.estimator.runtimes.llamacpp_compute import curves
+
+        return curves(self.model, settings)
 
 
 def _nominal(found: Format) -> float:

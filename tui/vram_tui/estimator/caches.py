@@ -5,8 +5,9 @@ Source: llama.cpp src/llama-kv-cache*.cpp, src/llama-memory-*.cpp (b11549).
 
 from typing import NamedTuple
 
+from vram_tui.estimator.curves import STEP_TOKENS
 from vram_tui.estimator.formats import TYPES, row_bytes, whole_row
-from vram_tui.estimator.memory import STEP_TOKENS, CachePart, Cost, Reach
+from vram_tui.estimator.memory import CachePart, Cost, Reach
 from vram_tui.estimator.profile import CacheGroup, Profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.units import pad

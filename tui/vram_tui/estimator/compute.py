@@ -3,9 +3,7 @@
 Source: llama.cpp b11549, whose graph and allocator are followed block by block; nothing here is fitted.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
 
@@ -20,51 +18,6 @@ PADDING = 256
 """Cells to which llama.cpp pads every cache."""
 CHUNK_TOKENS = 8192
 """Reach that llama.cpp gives chunked attention, whatever the file says."""
-_TOLERANCE = 1 / 1024
-_DEPTH = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """Bytes over the context: straight between its knots, which are contexts in tokens in rising order."""
-
-    contexts: tuple[int, ...]
-    values: tuple[int, ...]
-
-    def at(self, context: int) -> int:
-        """Bytes at a context of so many tokens; the ends go on straight."""
-        contexts, values = self.contexts, self.values
-        if len(contexts) == 1:
-            return values[0]
-        right = min(max(bisect_right(contexts, context), 1), len(contexts) - 1)
-        x0, x1, y0, y1 = contexts[right - 1], contexts[right], values[right - 1], values[right]
-        return max(0, y0 + (y1 - y0) * (context - x0) // (x1 - x0))
-
-
-def curve(value_at: Callable[[int], int], smallest: int, largest: int) -> Curve:
-    """Knots dense enough that every straight piece is right within 1/1024 at its middle."""
-    knots = {smallest: value_at(smallest), largest: value_at(largest)}
-
-    def refine(low: int, high: int, depth: int) -> None:
-        middle = _padded((low + high) // 2)
-        if middle in (low, high) or not depth:
-            return
-        guess = (knots[low] + knots[high]) / 2
-        knots[middle] = value_at(middle)
-        if abs(knots[middle] - guess) > _TOLERANCE * knots[middle]:
-            refine(low, middle, depth - 1)
-            refine(middle, high, depth - 1)
-
-    if largest > smallest:
-        refine(smallest, largest, _DEPTH)
-    ordered = sorted(knots)
-    return Curve(tuple(ordered), tuple(knots[context] for context in ordered))
-
-
-def device_curve(model: Model, settings: ComputeSettings, smallest: int, largest: int) -> Curve:
-    """Compute bytes of one device that holds the whole model, for contexts of one sequence in tokens."""
-    tape = device_tape(model, settings)
-    return curve(lambda context: tape.reserved_bytes(cells(model, settings, context)), smallest, largest)
 
 
 def device_bytes(model: Model, settings: ComputeSettings, context: int) -> int:

@@ -1,13 +1,12 @@
 """Memory as a function of the context: exact byte terms whose only variable is the number of tokens."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from vram_tui.estimator.curves import STEP_TOKENS, Curve
 from vram_tui.estimator.units import pad
 
-STEP_TOKENS = 256
-"""Contexts are answered in multiples of this many tokens: the granularity of llama.cpp's cache."""
 MAX_TOKENS = 1 << 27
 """A context beyond which nobody asks; `largest_ctx` stops there."""
 
@@ -36,11 +35,9 @@ class Reach:
 class Cost:
     """Bytes that are a line in the cells of some reaches, with all that explains them.
 
-    bytes = fixed_bytes + Σ per_cell · cells + u · (per_token + Σ per_token_cell · cells), where u is the tokens of a
-    micro-batch: the smaller of the device's `ubatch` and the context. `per_cell` and `per_token_cell` pair the index
-    of a reach with bytes; none is negative. `below` (reach, cells): the cost counts only while that reach holds
-    fewer cells. `formula` is readable text whose names are the keys of `numbers`; `basis` is one of BASES; `error`
-    is the relative half-width of the band (0 where exact). `name` is unique within a device; `group` is one of GROUPS.
+    bytes = fixed_bytes + Σ per_cell · cells. `per_cell` pairs the index of a reach with bytes; none is negative.
+    `formula` is readable text whose names are the keys of `numbers`; `basis` is one of BASES; `error` is the relative
+    half-width of the band (0 where exact). `name` is unique within a device; `group` is one of GROUPS.
     """
 
     name: str
@@ -52,19 +49,33 @@ class Cost:
     basis: str = "exact"
     source: str = ""
     error: float = 0.0
-    per_token: int = 0
-    per_token_cell: tuple[tuple[int, int], ...] = ()
-    below: tuple[int, int] | None = None
 
-    def bytes(self, cells: tuple[int, ...], ubatch: int = 0) -> int:
-        if self.below and cells[self.below[0]] >= self.below[1]:
-            return 0
-        total = self.fixed_bytes + ubatch * self.per_token
+    def bytes(self, cells: tuple[int, ...]) -> int:
+        total = self.fixed_bytes
         for index, per_cell in self.per_cell:
             total += per_cell * cells[index]
-        for index, per_cell in self.per_token_cell:
-            total += ubatch * per_cell * cells[index]
         return total
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most that a buffer holds at once, over the tokens of one stream; it may fall where memory is used again.
+
+    `trace` gives the curve when it is first asked for: following a graph takes milliseconds.
+    """
+
+    name: str
+    trace: Callable[[], Curve]
+    group: str = "compute"
+    formula: str = ""
+    numbers: tuple[tuple[str, int | float | str], ...] = ()
+    basis: str = "exact"
+    source: str = ""
+    error: float = 0.0
+
+    @cached_property
+    def curve(self) -> Curve:
+        return self.trace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +92,29 @@ class Term:
     error: float = 0.0
 
 
-_Form = tuple[int, tuple[int, ...], tuple[int, int] | None]
 """A cost at a whole micro-batch: fixed bytes, bytes per cell of each reach, and where it stops to count."""
 
 
 @dataclass(frozen=True)
 class DeviceMemory:
-    """What one device (or the host) must hold: costs add up, of the compute stages the largest counts.
+    """What one device (or the host) must hold: its costs and the peak of its compute buffer.
 
     A context is multiplied by `ctx_factor` (front ends that are asked for the context of one request), padded to
     `ctx_step` and divided by `tokens_divisor` (slots with caches of their own) to give the tokens of one stream.
-    `ubatch` is the tokens computed at once (0: nothing depends on it). `usable_bytes` is what a process can reach
-    there, None for an unlimited device.
+    `usable_bytes` is what a process can reach there, None for an unlimited device.
     """
 
     name: str
     reaches: tuple[Reach, ...] = (Reach(),)
     costs: tuple[Cost, ...] = ()
-    stages: tuple[Cost, ...] = ()
+    peak: Peak | None = None
     tokens_divisor: int = 1
     usable_bytes: int | None = None
     ctx_step: int = 1
     ctx_factor: int = 1
-    ubatch: int = 0
 
     def tokens(self, ctx: int) -> int:
         return max(pad(ctx * self.ctx_factor, self.ctx_step) // self.tokens_divisor, 1)
-
-    def micro_batch(self, ctx: int) -> int:
-        """Tokens computed at once: no more than the context holds."""
-        return min(self.ubatch, ctx * self.ctx_factor)
 
     def cells(self, ctx: int) -> tuple[int, ...]:
         tokens = self.tokens(ctx)
@@ -118,105 +122,76 @@ class DeviceMemory:
 
     def direct(self, ctx: int) -> int:
         """The plain sum over all costs that `at` must equal; slower, and what the tests compare with."""
-        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
-        total = sum(cost.bytes(cells, ubatch) for cost in self.costs)
-        return total + max((stage.bytes(cells, ubatch) for stage in self.stages), default=0)
+        cells = self.cells(ctx)
+        return sum(cost.bytes(cells) for cost in self.costs) + self.peak_bytes(ctx)
+
+    def peak_bytes(self, ctx: int) -> int:
+        return self.peak.curve.at(self.tokens(ctx)) if self.peak else 0
 
     def at(self, ctx: int) -> int:
         """Total bytes at a context of `ctx` tokens, in about a microsecond."""
-        total, lines, stages = self._forms
+        total, lines = self._line
         whole = ctx * self.ctx_factor
-        if whole < self.ubatch or whole < self.tokens_divisor:
-            return self.direct(ctx)
-        tokens = -(-whole // self.ctx_step) * self.ctx_step // self.tokens_divisor
-        cells = []
-        for slope, granularity, ratio, cap, extra in lines:
-            held = -(-tokens // (granularity * ratio)) * granularity
+        tokens = -(-whole // self.ctx_step) * self.ctx_step // self.tokens_divisor or 1
+        for slope, granularity, span, cap, extra in lines:
+            held = -(-tokens // span) * granularity
             if cap and held > cap:
                 held = cap
-            held += extra
-            total += slope * held
-            cells.append(held)
-        largest = 0
-        for fixed, slopes, below in stages:
-            if below is None or cells[below[0]] < below[1]:
-                for slope, held in zip(slopes, cells, strict=True):
-                    fixed += slope * held
-                if fixed > largest:
-                    largest = fixed
-        return total + largest
+            total += slope * (held + extra)
+        return total + self.peak.curve.at(tokens) if self.peak else total
 
     @cached_property
-    def _forms(self) -> tuple[int, tuple[tuple[int, int, int, int, int], ...], tuple[_Form, ...]]:
-        """All costs as one line per reach, and the stages that no other stage always exceeds."""
-        fixed, slopes = 0, [0] * len(self.reaches)
-        stages: list[_Form] = [self._form(stage) for stage in self.stages]
-        for cost in self.costs:
-            if cost.below:
-                raise ValueError(f"{cost.name}: only stages may stop to count")
-            more, per_reach, _ = self._form(cost)
-            fixed += more
-            slopes = [have + add for have, add in zip(slopes, per_reach, strict=True)]
-        kept = [form for index, form in enumerate(stages) if not _exceeded(index, stages)]
-        if len(kept) == 1 and kept[0][2] is None:
-            fixed += kept[0][0]
-            slopes = [have + add for have, add in zip(slopes, kept[0][1], strict=True)]
-            kept = []
-        lines = tuple(
-            (slope, reach.granularity, reach.ratio, reach.cap, reach.extra)
-            for slope, reach in zip(slopes, self.reaches, strict=True)
-        )
-        return fixed, lines, tuple(kept)
-
-    def _form(self, cost: Cost) -> _Form:
+    def _line(self) -> tuple[int, tuple[tuple[int, int, int, int, int], ...]]:
+        """All costs together: fixed bytes, and for each reach that costs anything its slope and its cells."""
         slopes = [0] * len(self.reaches)
-        for index, per_cell in cost.per_cell:
-            slopes[index] += per_cell
-        for index, per_cell in cost.per_token_cell:
-            slopes[index] += per_cell * self.ubatch
-        return cost.fixed_bytes + cost.per_token * self.ubatch, tuple(slopes), cost.below
-
-    def stage(self, ctx: int) -> Cost | None:
-        """The compute stage that decides at this context."""
-        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
-        return max(self.stages, key=lambda stage: stage.bytes(cells, ubatch), default=None)
+        for cost in self.costs:
+            for index, per_cell in cost.per_cell:
+                slopes[index] += per_cell
+        lines = tuple(
+            (slope, reach.granularity, reach.granularity * reach.ratio, reach.cap, reach.extra)
+            for slope, reach in zip(slopes, self.reaches, strict=True)
+            if slope
+        )
+        return sum(cost.fixed_bytes for cost in self.costs), lines
 
     def terms(self, ctx: int) -> tuple[Term, ...]:
         """Every term that is not zero; their bytes add up to `at(ctx)`."""
-        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
-        stage = self.stage(ctx)
+        cells = self.cells(ctx)
         found = []
-        for cost in (*self.costs, stage) if stage else self.costs:
-            count = cost.bytes(cells, ubatch)
-            if count:
+        for cost in self.costs:
+            if count := cost.bytes(cells):
                 numbers = dict(cost.numbers)
-                if reached := {index for index, _ in (*cost.per_cell, *cost.per_token_cell)}:
+                if reached := {index for index, _ in cost.per_cell}:
                     numbers.setdefault("cells", sum(cells[index] for index in reached))
-                if cost.per_token or cost.per_token_cell:
-                    numbers.setdefault("ubatch", ubatch)
                 found.append(
                     Term(cost.name, cost.group, count, cost.formula, numbers, cost.basis, cost.source, cost.error)
                 )
+        if self.peak and (count := self.peak_bytes(ctx)):
+            peak = self.peak
+            numbers = {**dict(peak.numbers), "tokens": self.tokens(ctx)}
+            found.append(Term(peak.name, peak.group, count, peak.formula, numbers, peak.basis, peak.source, peak.error))
         return tuple(found)
 
     def group_bytes(self, ctx: int, group: str) -> int:
-        cells, ubatch = self.cells(ctx), self.micro_batch(ctx)
-        total = sum(cost.bytes(cells, ubatch) for cost in self.costs if cost.group == group)
-        if group == "compute":
-            total += max((stage.bytes(cells, ubatch) for stage in self.stages), default=0)
-        return total
+        cells = self.cells(ctx)
+        total = sum(cost.bytes(cells) for cost in self.costs if cost.group == group)
+        return total + self.peak_bytes(ctx) if self.peak and self.peak.group == group else total
 
     def largest_ctx(self, budget_bytes: int, at_most: int = MAX_TOKENS) -> int:
         """The largest multiple of 256 tokens, up to `at_most`, that fits in the budget (0: not even the first).
 
-        The total only falls where a stage stops to count; between two such places it never falls, so each stretch
-        is bisected, the far one first.
+        The total only falls where the peak does: such stretches are walked, the others, where it never falls, are
+        bisected; the far ones first.
         """
         last = at_most // STEP_TOKENS * STEP_TOKENS
-        for first in reversed(self._falls):
+        for first, falling in reversed(self._stretches):
             if first > last:
                 continue
-            if self.at(first) <= budget_bytes:
+            if falling:
+                for ctx in range(last, first - 1, -STEP_TOKENS):
+                    if self.at(ctx) <= budget_bytes:
+                        return ctx
+            elif self.at(first) <= budget_bytes:
                 return self._bisect(budget_bytes, first, last)
             last = first - STEP_TOKENS
         return 0
@@ -232,32 +207,17 @@ class DeviceMemory:
         return low * STEP_TOKENS
 
     @cached_property
-    def _falls(self) -> tuple[int, ...]:
-        """The first context of every stretch in which no stage stops to count."""
-        starts = {STEP_TOKENS}
-        for stage in self.stages:
-            if stage.below:
-                index, limit = stage.below
-                low, high = 0, MAX_TOKENS // STEP_TOKENS + 1
-                while high - low > 1:
-                    middle = (low + high) // 2
-                    reached = self.reaches[index].cells(self.tokens(middle * STEP_TOKENS)) >= limit
-                    low, high = (low, middle) if reached else (middle, high)
-                starts.add(high * STEP_TOKENS)
-        return tuple(sorted(start for start in starts if start <= MAX_TOKENS))
+    def _stretches(self) -> tuple[tuple[int, bool], ...]:
+        """The first context of every stretch, and whether the peak falls in it (one step wider on both sides)."""
 
+        def context(tokens: int) -> int:
+            return pad(-(-tokens * self.tokens_divisor // self.ctx_factor), STEP_TOKENS)
 
-def _exceeded(index: int, forms: list[_Form]) -> bool:
-    """Whether another stage that always counts is at least as large everywhere (of equals the first stays)."""
-    fixed, slopes, below = forms[index]
-    for other, (more, steeper, limit) in enumerate(forms):
-        if other == index or limit is not None:
-            continue
-        if more >= fixed and all(theirs >= ours for theirs, ours in zip(steeper, slopes, strict=True)):
-            same = more == fixed and steeper == slopes and below is None
-            if not same or other < index:
-                return True
-    return False
+        starts: dict[int, bool] = {STEP_TOKENS: False}
+        for begin, end in self.peak.curve.falls() if self.peak else ():
+            starts[max(context(begin) - STEP_TOKENS, STEP_TOKENS)] = True
+            starts[context(end) + STEP_TOKENS] = False
+        return tuple(sorted((start, falling) for start, falling in starts.items() if start <= MAX_TOKENS))
 
 
 @dataclass(frozen=True, slots=True)

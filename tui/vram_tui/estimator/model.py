@@ -41,10 +41,10 @@ class Mtp:
 
 @dataclass(frozen=True, slots=True)
 class Tower:
-    """A vision or audio encoder: counted apart, never in the language model's file."""
+    """A vision or audio encoder: counted apart, never in the language model's file. 0 parameters: nobody says."""
 
     kind: str
-    parameters: int
+    parameters: int = 0
     deepstack: int = 0
 
 

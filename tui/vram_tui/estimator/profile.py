@@ -4,8 +4,8 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from vram_tui.estimator.blocks import Attention, CacheRow, Compressed, Experts, Linear, Mixer, Mla, Parallel, ShortConv
+from vram_tui.estimator.compute import warnings as compute_warnings
 from vram_tui.estimator.model import Layer, Model
-from vram_tui.estimator.peaks import Peaks, peaks
 from vram_tui.estimator.tensors import LayerTensor, trunk_tensors
 
 
@@ -74,7 +74,8 @@ class Profile:
     accumulators: int
     bare_layers: int
     widest_v: int
-    peaks: Peaks
+    compute_warnings: tuple[str, ...]
+    """What the rules of llama.cpp's compute buffer do not follow in this model."""
 
     def to_plain(self) -> list[Any]:
         """Lists, numbers and text only, for the compiled catalogue."""
@@ -87,7 +88,7 @@ class Profile:
         for name, row in _ROWS.items():
             values[name] = tuple(row(*map(_frozen, cells)) for cells in values[name])
         values["layers"] = tuple(values["layers"])
-        values["peaks"] = Peaks(*values["peaks"])
+        values["compute_warnings"] = tuple(values["compute_warnings"])
         return cls(**values)
 
 
@@ -159,7 +160,7 @@ def profile(model: Model) -> Profile:
         accumulators=total([kind.accumulators for kind in rows]),
         bare_layers=total([int(kind.bare) for kind in rows]),
         widest_v=max((group.v_width for group in caches), default=0),
-        peaks=peaks(model),
+        compute_warnings=compute_warnings(model),
     )
 
 

@@ -10,6 +10,8 @@ from vram_tui.estimator.profile import Profile, profile
 from vram_tui.estimator.weights import weigh
 
 if TYPE_CHECKING:
+    from vram_tui.estimator.compute_setting import ComputeSettings
+    from vram_tui.estimator.curves import Curve
     from vram_tui.estimator.traffic import Traffic
 
 
@@ -33,6 +35,10 @@ class Subject(Protocol):
         """What a step reads and computes in a format. Raises what `weights` raises."""
         ...
 
+    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+        """llama.cpp's compute bytes on the device and on the host, over the tokens of one stream."""
+        ...
+
 
 class FoldedSubject:
     """A subject that folds the blocks when asked, and remembers the answers."""
@@ -43,6 +49,7 @@ class FoldedSubject:
         self._facts = facts
         self._weigh = lru_cache(maxsize=256)(self._weigh_now)
         self._traffic = lru_cache(maxsize=256)(self._traffic_now)
+        self._compute = lru_cache(maxsize=256)(self._compute_now)
 
     @cached_property
     def profile(self) -> Profile:
@@ -61,3 +68,11 @@ class FoldedSubject:
         from vram_tui.estimator.traffic import traffic
 
         return traffic(self.model, quant, self._facts, imatrix=imatrix)
+
+    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+        return self._compute(settings)
+
+    def _compute_now(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+        from vram_tui.estimator.runtimes.llamacpp_compute import curves
+
+        return curves(self.model, settings)

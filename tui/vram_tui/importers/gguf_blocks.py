@@ -24,7 +24,7 @@ from vram_tui.estimator.blocks import (
     Plain,
     ShortConv,
 )
-from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, Layer, Model, Mtp, PerLayerInput
+from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, Layer, Model, Mtp, PerLayerInput, Tower
 from vram_tui.importers.gguf_left_out import without
 from vram_tui.importers.gguf_observed import Seen, observed
 from vram_tui.importers.gguf_traits import TRAITS, GgufTraits
@@ -128,6 +128,7 @@ class _Reader:
         per_layer = keys.number("embedding_length_per_layer_input", 0)
         streams = keys.number("hyper_connection.count", 0)
         altup = keys.number("altup.num_inputs", 0)
+        levels = keys.number("n_deepstack_layers", 0)
         return Model(
             hidden_size=self.hidden,
             vocab_size=vocab_size,
@@ -143,6 +144,8 @@ class _Reader:
             altup=AltUp(altup, traits.laurel_rank) if altup else None,
             hyper_connections=HyperConnections(streams, traits.hyper_style) if streams else None,
             mtp=Mtp(mtp[:1], self.mtp, norms=traits.mtp_norms) if mtp else None,
+            # The file has no encoder, but its levels widen the inputs that the language model takes.
+            towers=(Tower("vision", 0, levels),) if levels else (),
             context_tokens=keys.number("context_length", 0),
             gguf=self._gguf(),
         )

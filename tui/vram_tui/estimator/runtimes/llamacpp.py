@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from vram_tui.estimator.caches import Caches, CacheSettings, caches
+from vram_tui.estimator.curves import STEP_TOKENS
 from vram_tui.estimator.devices import Device, Machine, class_chain
 from vram_tui.estimator.facts import Facts, RuntimeFacts
-from vram_tui.estimator.memory import STEP_TOKENS, Cost, DeviceMemory, Memory, Weights
+from vram_tui.estimator.memory import Cost, DeviceMemory, Memory, Peak, Weights
 from vram_tui.estimator.profile import HeadShape, Profile
 from vram_tui.estimator.refusals import Refusal
-from vram_tui.estimator.runtimes.llamacpp_compute import device_stages, host_stages
+from vram_tui.estimator.runtimes.llamacpp_compute import compute_settings, peaks
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.subject import Subject
 from vram_tui.estimator.units import MIB
@@ -49,36 +50,26 @@ def compile_llamacpp(subject: Subject, quant: str, scenario: Scenario, facts: Fa
         *_mtp_costs(profile, scenario, settings, found),
         *_overhead(runtime, engine, device if settings.on_gpu else None, settings.on_gpu),
     )
-    common, stages = device_stages(profile, settings.cache, found, settings.outputs)
+    peak, host_peak = peaks(subject, compute_settings(settings.cache, settings.outputs, on_gpu=settings.on_gpu))
 
-    def memory(name: str, costs: tuple[Cost, ...], stages: tuple[Cost, ...], usable: int | None) -> DeviceMemory:
+    def memory(name: str, costs: tuple[Cost, ...], peak: Peak | None, usable: int | None) -> DeviceMemory:
         return DeviceMemory(
-            name,
-            found.reaches,
-            costs,
-            stages,
-            settings.tokens_divisor,
-            usable,
-            STEP_TOKENS,
-            settings.ctx_factor,
-            settings.cache.ubatch,
+            name, found.reaches, costs, peak, settings.tokens_divisor, usable, STEP_TOKENS, settings.ctx_factor
         )
 
     host_costs: tuple[Cost, ...] = (_output_cost(profile, settings),)
-    host_peaks: tuple[Cost, ...] = ()
     if settings.on_gpu:
-        shared, host_peaks = host_stages(profile, settings.cache, found)
-        host_costs = (*_host_weights(weights, quant), *host_costs, *shared)
+        host_costs = (*_host_weights(weights, quant), *host_costs)
     ram = scenario.machine.host_ram_bytes if scenario.machine else None
     name = device.name if device and settings.on_gpu else "device" if settings.on_gpu else "RAM"
     usable = device.usable_bytes if device else None
     return Memory(
         quant,
         weights,
-        (memory(name, (*costs, *common), stages, usable if settings.on_gpu else ram),),
-        memory("host", host_costs, host_peaks, ram),
+        (memory(name, costs, peak, usable if settings.on_gpu else ram),),
+        memory("host", host_costs, host_peak if settings.on_gpu else None, ram),
         found.parts,
-        warnings,
+        (*warnings, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in profile.compute_warnings)),
         profile.context_tokens,
         scenario.runtime,
     )
