@@ -298,6 +298,30 @@ async def test_columns_leave_whole_and_no_figure_is_cut(make_app: MakeApp, size:
                 assert len(row.cells[heading.id][0]) <= heading.width, (row.name, heading.id)
 
 
+async def test_the_rankings_lead_to_each_other_without_piling_up(make_app: MakeApp, at_hand: LocalMachine) -> None:
+    app = make_app(GEMMA)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("g")
+        hardware = await ranked(pilot)
+        await pilot.press("g")
+        assert app.screen is hardware
+        await pilot.press("w")
+        fits = await ranked(pilot)
+        assert isinstance(fits, WhatFits)
+        await pilot.press("right", "g")
+        assert app.screen is hardware
+        await ranked(pilot)
+        # The context changed meanwhile: the ranking below follows.
+        assert "at 128K" in shown(app)
+        assert isinstance(hardware, Hardware)
+        assert hardware.asked.tokens == 1 << 17
+        await pilot.press("w")
+        await ranked(pilot)
+        await pilot.press("enter")
+        assert isinstance(app.screen, Explore)
+        assert len(app.screen_stack) == 1
+
+
 # What fits
 
 

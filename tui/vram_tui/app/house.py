@@ -58,6 +58,10 @@ class House(Protocol):
         """Do an action by its id, or tell why not."""
         ...
 
+    def open_screen(self, name: str) -> None:
+        """Put a screen of the registry on top."""
+        ...
+
 
 def house(app: App[Any]) -> House:
     """The app, for whoever needs more than Textual's own."""

@@ -28,7 +28,6 @@ from vram_tui.quantities import format_memory, format_tokens, unit_label
 from vram_tui.session import edits
 from vram_tui.session.explaining import Asked, Target, asked_in_grid, memory_of
 from vram_tui.session.specs import memory_words
-from vram_tui.session.state import Session
 from vram_tui.text import safe
 
 HEADINGS = (
@@ -70,8 +69,9 @@ class Hardware(RankedScreen):
         session = self.home.session
         return asked_in_grid(self.home.answers, session, session.row, session.column)
 
-    def session_changed(self, old: Session, new: Session) -> None:
-        super().session_changed(old, new)
+    def follow(self) -> None:
+        if self._question is None:
+            return
         if self._same(self.asked):
             self._show()
         else:

@@ -16,6 +16,7 @@ from vram_tui.app.widgets.ranking import Headlines, Ranking
 from vram_tui.estimator.speed import Speed
 from vram_tui.exporters.rankings import speed_words
 from vram_tui.session import edits
+from vram_tui.session.state import Session
 
 SLICE_SECONDS = 0.012
 """Work between two looks at the keyboard."""
@@ -59,6 +60,14 @@ class RankedScreen(HouseScreen):
     def on_screen_resume(self) -> None:
         self.chips.draw()
         self.footer.draw()
+        self.follow()
+
+    def session_changed(self, old: Session, new: Session) -> None:
+        super().session_changed(old, new)
+        self.follow()
+
+    def follow(self) -> None:
+        """Rank anew if the ranking on the screen answers another question than the session asks."""
 
     # Ranking
 
@@ -120,6 +129,22 @@ class RankedScreen(HouseScreen):
         }
 
     # Actions
+
+    def _turn_to(self, name: str) -> None:
+        """To a screen that lies below, or to a new one on top."""
+        stack = self.app.screen_stack
+        if any(isinstance(screen, HouseScreen) and screen.name_in_registry == name for screen in stack):
+            while len(stack) > 1 and getattr(stack[-1], "name_in_registry", "") != name:
+                self.app.pop_screen()
+                stack = self.app.screen_stack
+        else:
+            self.home.open_screen(name)
+
+    def do_hardware(self) -> None:
+        self._turn_to("hardware")
+
+    def do_what_fits(self) -> None:
+        self._turn_to("what-fits")
 
     def do_left(self) -> None:
         self._step_context(-1)

@@ -22,7 +22,7 @@ from vram_tui.session import edits
 from vram_tui.session.explaining import Asked, Target
 from vram_tui.session.local import is_local
 from vram_tui.session.specs import memory_words
-from vram_tui.session.state import NATIVE, Row, Session
+from vram_tui.session.state import NATIVE, Row
 from vram_tui.text import safe
 
 HEADINGS = (
@@ -79,8 +79,9 @@ class WhatFits(RankedScreen):
         scenario = self.home.answers.scenario(self.home.session)
         return replace(scenario, machine=None, method="exact" if scenario.method == "difference" else scenario.method)
 
-    def session_changed(self, old: Session, new: Session) -> None:
-        super().session_changed(old, new)
+    def follow(self) -> None:
+        if self._question is None:
+            return
         if self._asking() == self._question:
             self._show()
         else:
@@ -224,7 +225,7 @@ class WhatFits(RankedScreen):
         formats = self.home.answers.facts.formats
         if self.home.edit(lambda session: edits.choose_cell(session, one.quant.removeprefix("bpw:"), formats)):
             self.home.look(model=one.model, filter="")
-            self.app.pop_screen()
+            self._turn_to("explore")
 
     def do_mark(self) -> None:
         one = self.chosen
