@@ -48,7 +48,7 @@ async def test_every_engine_is_one_arrow_away(make_app: MakeApp) -> None:
             seen.append(recipe_of(app).engines.engine)
             assert f"[{seen[-1]}]" in recipe_of(app).engines.text
             text, _ = recipe_of(app).copy_text()
-            assert text, seen[-1]
+            assert text or "mlx does not run on such devices" in shown(app), seen[-1]
             await pilot.press("right")
         assert seen == list(ENGINES)
         assert recipe_of(app).engines.engine == ENGINES[0]

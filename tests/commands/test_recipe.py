@@ -42,6 +42,7 @@ def test_what_is_said_to_fit_instead_does(capsys: pytest.CaptureFixture[str]) ->
     assert {near["words"] for near in answer["nearest"]}
     for near in answer["nearest"]:
         words = ["--quant", near["quant"], "--ctx", str(near["ctx"]), "--kv", near["kv"], "--on", "rtx-4090"]
+        words += ["--ngl", near["ngl"]] if near["ngl"] else []
         if near["on"] == answer["on"]:
             assert run(capsys, "recipe", answer["model"], *words)[0] == 0, near
 
@@ -61,6 +62,31 @@ def test_a_format_that_the_engine_never_loads_is_bad_input(capsys: pytest.Captur
     assert (code, out) == (2, "")
     assert "vllm does not load Q4_K_M" in err
     assert err.count("\n") == 1
+
+
+def test_llama_cpp_may_leave_a_part_in_ram(capsys: pytest.CaptureFixture[str]) -> None:
+    cell = (*CELL, "--ctx", "32K", "--on", "rtx-4090")
+    assert "would fit: a part of the weights in RAM" in run(capsys, *cell)[1]
+    code, out, _ = run(capsys, *cell, "--ngl", "auto")
+    words = shlex.split(out, comments=True)
+    assert code == 0
+    assert words[words.index("--n-gpu-layers") + 1] == "auto"
+    assert "--fit" not in words, "llama.cpp itself decides what stays in RAM"
+    assert "of the weights stay in RAM" in out
+
+
+def test_llama_cpp_spreads_layers_over_equal_cards(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, *CELL, "--ctx", "32K", "--on", "2x rtx-4090")
+    words = shlex.split(out, comments=True)
+    assert code == 0
+    assert words[words.index("--split-mode") + 1] == "layer"
+
+
+def test_an_engine_does_not_run_on_devices_of_another_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    machine = ("--quant", "MLX-4bit", "--ctx", "8K", "--on", "h100", "--runtime", "mlx")
+    code, out, _ = run(capsys, "recipe", "Qwen/Qwen3-32B", *machine)
+    assert code == 1
+    assert "mlx does not run on such devices" in out
 
 
 def test_the_processor_alone_offloads_no_layer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,6 +86,7 @@ def _near(words: str, other: Cell) -> dict[str, Any]:
         "quant": other.quant,
         "ctx": other.ctx,
         "kv": _pair(other.scenario.kv_k, other.scenario.kv_v),
+        "ngl": other.scenario.ngl,
         "on": machine.name if machine else None,
     }
 

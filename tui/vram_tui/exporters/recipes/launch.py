@@ -7,10 +7,12 @@ from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
+from vram_tui.estimator.placing import SPLITTER, even_reach, evenly, loads
 from vram_tui.estimator.plans import NODE_DEVICES, Choice, machine_of, plans, why_not
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.speed import SERVERS
+from vram_tui.estimator.speed_constants import engine_of
 from vram_tui.estimator.stored import OWN, StoredSubject, format_of
 from vram_tui.estimator.subject import Subject
 from vram_tui.estimator.units import GIB
@@ -51,6 +53,17 @@ class Launch:
     largest_ctx: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the fullest device holds, and how far the context reaches there. `note` says what stays elsewhere."""
+
+    fits: bool | None
+    used_bytes: int
+    usable_bytes: int | None
+    largest_ctx: int | None
+    note: str = ""
+
+
 def launch(cell: Cell, facts: Facts) -> Launch:
     """How to start the cell on its scenario's engine and machine. Raises KeyError for an unknown format."""
     scenario = replace(cell.scenario, method="exact")
@@ -58,6 +71,8 @@ def launch(cell: Cell, facts: Facts) -> Launch:
     machine = scenario.machine
     if strange := not_loaded(cell, facts):
         return Launch(None, reason=strange)
+    if machine is not None and not loads(scenario.runtime, facts, machine.devices):
+        return Launch(None, fits=False, reason=f"{scenario.runtime} does not run on such devices")
     try:
         if machine is None or not machine.devices or scenario.runtime not in SERVERS:
             return _alone(cell, facts)
@@ -93,18 +108,37 @@ def stand_in(cell: Cell, facts: Facts) -> str:
 
 
 def _alone(cell: Cell, facts: Facts) -> Launch:
-    """On an engine without ranks, or with the plan that the scenario spells out itself."""
-    memory = compile_memory(cell.subject, cell.quant, cell.scenario, facts)
-    placement = Placement.of(cell.scenario)
-    machine = cell.scenario.machine
+    """On an engine without ranks, or without a machine to lay ranks over."""
+    scenario, ctx = cell.scenario, cell.ctx
+    memory = compile_memory(cell.subject, cell.quant, scenario, facts)
+    placement, machine = Placement.of(scenario), scenario.machine
     if machine is not None and not machine.devices:
         placement = replace(placement, ngl=0)
-    fits = memory.fits(cell.ctx)
-    fullest = max(memory.devices, key=lambda device: device.at(cell.ctx) - (device.usable_bytes or 0))
-    used, usable = fullest.at(cell.ctx), fullest.usable_bytes
-    name = fullest.name if len(memory.devices) > 1 else "it"
-    reason = "" if fits is not False else _too_much(name, used, usable or 0)
-    return _launch(cell, placement, memory, "", reason, used, usable)
+    fullest = max(memory.devices, key=lambda device: device.at(ctx) - (device.usable_bytes or 0))
+    held = Held(memory.fits(ctx), fullest.at(ctx), fullest.usable_bytes, memory.largest_ctx_usable())
+    count = len(machine.devices) if machine else 1
+    splits = engine_of(scenario.runtime, facts).id == SPLITTER
+    if machine is not None and splits and machine.uniform and len(memory.devices) < count:
+        budget = machine.budget_bytes(0, free=scenario.free)
+        used = evenly(memory, ctx, count)[0]
+        held = Held(used <= budget, used, budget, even_reach(memory, ctx, budget, count))
+    if held.fits is not False:
+        return _launch(cell, placement, memory, held)
+    away = _in_ram(memory, ctx, held, machine, count) if splits else 0
+    if away and scenario.ngl == "auto":
+        note = f"About {away / GIB:.1f} GiB of the weights stay in RAM, which is slow."
+        return _launch(cell, placement, memory, replace(held, fits=True, note=note))
+    name = fullest.name if count > 1 else "it"
+    return _launch(cell, placement, memory, held, reason=_too_much(name, held.used_bytes, held.usable_bytes or 0))
+
+
+def _in_ram(memory: Memory, ctx: int, held: Held, machine: Machine | None, count: int) -> int:
+    """Bytes of the weights that must stay in RAM for the rest to fit; 0 where that does not help."""
+    away = (held.used_bytes - (held.usable_bytes or 0)) * count
+    if machine is None or not machine.devices or machine.unified or away >= memory.group_bytes(ctx, "weights"):
+        return 0
+    ram = machine.host_ram_bytes
+    return away if ram is None or memory.host.at(ctx) + away <= ram else 0
 
 
 def _planned(cell: Cell, choice: Choice, machine: Machine) -> Launch:
@@ -121,13 +155,13 @@ def _planned(cell: Cell, choice: Choice, machine: Machine) -> Launch:
     )
     assert choice.memory is not None
     text = plan.text if plan.devices > 1 else ""
-    return _launch(cell, placement, choice.memory, text, choice.reason, choice.worst_bytes, choice.usable_bytes)
+    held = Held(choice.fits, choice.worst_bytes, choice.usable_bytes, choice.memory.largest_ctx_usable())
+    return _launch(cell, placement, choice.memory, held, plan=text, reason=choice.reason)
 
 
 def _launch(
-    cell: Cell, placement: Placement, memory: Memory, plan: str, reason: str, used: int, usable: int | None
+    cell: Cell, placement: Placement, memory: Memory, held: Held, *, plan: str = "", reason: str = ""
 ) -> Launch:
-    largest = memory.largest_ctx_usable()
     file, repo = _source(cell)
     request = RecipeRequest(
         model=cell.subject.id,
@@ -138,13 +172,13 @@ def _launch(
         placement=placement,
         file=file,
         repo=repo,
-        largest_ctx=largest,
+        largest_ctx=None if held.note else held.largest_ctx,
         layers=cell.subject.profile.layer_count,
     )
-    fits = memory.fits(cell.ctx) if not reason else False
     made = recipe(request)
-    made = replace(made, notes=(*made.notes, *_remarks(cell, memory)))
-    return Launch(made, plan, fits, reason, used, usable, largest)
+    notes = (*made.notes, *((held.note,) if held.note else ()), *_remarks(cell, memory))
+    made = replace(made, notes=notes)
+    return Launch(made, plan, held.fits, reason, held.used_bytes, held.usable_bytes, held.largest_ctx)
 
 
 def _remarks(cell: Cell, memory: Memory) -> tuple[str, ...]:
@@ -174,14 +208,14 @@ def _too_much(name: str, used: int, usable: int) -> str:
 
 
 def nearest(cell: Cell, facts: Facts) -> tuple[tuple[str, Cell], ...]:
-    """The cells closest to one that does not fit, each with words: less context, fewer bits, smaller cache, more cards.
+    """The cells closest to one that does not fit, each with words: less context, fewer bits, smaller cache, RAM, cards.
 
     Empty without a machine, and where nothing helps.
     """
     if cell.scenario.machine is None:
         return ()
     cell = replace(cell, scenario=replace(cell.scenario, method="exact"))
-    ways = (_less_context, _fewer_bits, _smaller_cache, _more_devices)
+    ways = (_less_context, _fewer_bits, _smaller_cache, _partly_in_ram, _more_devices)
     return tuple(found for way in ways if (found := next(way(cell, facts), None)) is not None)
 
 
@@ -221,6 +255,12 @@ def _smaller_cache(cell: Cell, facts: Facts) -> Iterator[tuple[str, Cell]]:
         other = replace(cell, scenario=replace(cell.scenario, kv_k=kind, kv_v=kind))
         if _holds(other, facts):
             yield f"a {kind} cache", other
+
+
+def _partly_in_ram(cell: Cell, facts: Facts) -> Iterator[tuple[str, Cell]]:
+    other = replace(cell, scenario=replace(cell.scenario, ngl="auto"))
+    if cell.scenario.ngl is None and _holds(other, facts):
+        yield "a part of the weights in RAM (slow)", other
 
 
 def _more_devices(cell: Cell, facts: Facts) -> Iterator[tuple[str, Cell]]:
