@@ -250,7 +250,7 @@ async def test_help_and_palette_open_and_close(make_app: MakeApp) -> None:
         await pilot.press("escape")
         await pilot.press("colon")
         await pilot.pause(0.2)
-        assert type(app.screen).__name__ == "CommandPalette"
+        assert type(app.screen).__name__ == "Palette"
         await pilot.press("escape")
         await pilot.pause()
         home(app)

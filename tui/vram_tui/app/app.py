@@ -19,7 +19,7 @@ from vram_tui.app.glyphs import ASCII, UNICODE
 from vram_tui.app.keeping import SessionApp
 from vram_tui.app.key_map import key_map
 from vram_tui.app.keyboard import take_key
-from vram_tui.app.palette import ActionProvider
+from vram_tui.app.palette import ActionProvider, Palette
 from vram_tui.app.screens import SCREENS
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.app.widgets.line_panel import LinePanel
@@ -221,7 +221,8 @@ class VramApp(SessionApp, inherit_bindings=False):
             self.push_screen(Help())
 
     def do_palette(self) -> None:
-        self.action_command_palette()
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def do_units(self) -> None:
         other = UNITS[(UNITS.index(self.session.units) + 1) % len(UNITS)]

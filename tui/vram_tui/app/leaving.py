@@ -38,7 +38,7 @@ class Leaving:
         os.set_blocking(self._in, False)
         self._modes = _terminal_modes()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            with suppress(ValueError, OSError):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
                 signal.signal(number, self._signalled)
         threading.Thread(target=self._watch, name="leaving", daemon=True).start()
 

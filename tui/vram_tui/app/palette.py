@@ -1,8 +1,11 @@
 """Feeds the command palette with the actions of the registry, each with its key."""
 
+from contextlib import suppress
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual import work
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.css.query import NoMatches
 
 from vram_tui.app.actions import ALL, Action
 from vram_tui.app.house import house
@@ -33,3 +36,13 @@ class ActionProvider(Provider):
     def _perform(self, action: str) -> None:
         # The palette is still on top while it calls: the action belongs to the screen below.
         self.app.call_later(house(self.app).perform, action)
+
+
+class Palette(CommandPalette):
+    """Textual's palette, which may also be closed before its list stands."""
+
+    @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
+    async def _gather_commands(self, search_value: str) -> None:
+        gather = CommandPalette._gather_commands.__wrapped__  # type: ignore[attr-defined]
+        with suppress(NoMatches):
+            await gather(self, search_value)
