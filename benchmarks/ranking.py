@@ -25,6 +25,7 @@ LIMIT_MS = 150.0
 CELLS = (("zai-org/GLM-5.1", "Q4_K_M", 1 << 17), ("Qwen/Qwen3-30B-A3B", "Q4_K_M", 1 << 15))
 MACHINES = ("rtx-4090", "2x rtx-3090", "8x h100-sxm5-80gb", "24GiB")
 CTX = 1 << 15
+OTHER, SERVER = "q8_0 cache", "vllm"
 
 
 def measured(ask: Callable[[Catalog], object], opened: Callable[[], Catalog], runs: int) -> tuple[float, float, float]:
@@ -50,11 +51,11 @@ def hardware(model: str, quant: str, ctx: int, runtime: str) -> Callable[[Catalo
     return ask
 
 
-def models(machine: str, runtime: str) -> Callable[[Catalog], object]:
+def models(machine: str, scenario: Scenario) -> Callable[[Catalog], object]:
     def ask(catalog: Catalog) -> object:
         subjects = [catalog.subject(row.id) for row in catalog.entries]
         on = parse_hardware(machine, catalog.hardware)
-        return rank_models(subjects, DEFAULT_FORMATS, CTX, Scenario(runtime=runtime), on, catalog.facts)
+        return rank_models(subjects, DEFAULT_FORMATS, CTX, scenario, on, catalog.facts)
 
     return ask
 
@@ -62,7 +63,7 @@ def models(machine: str, runtime: str) -> Callable[[Catalog], object]:
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="fresh catalogues per line")
-    parser.add_argument("--servers", action="store_true", help="also vLLM, whose plans are compiled one by one")
+    parser.add_argument("--others", action="store_true", help="also what nothing is kept for: other settings, vLLM")
     given = parser.parse_args(arguments)
     root = catalog_root()
     with tempfile.TemporaryDirectory() as folder:
@@ -76,17 +77,23 @@ def main(arguments: list[str]) -> int:
             (f"hardware for {model} {quant} {ctx >> 10}K", hardware(model, quant, ctx, "llama.cpp"))
             for model, quant, ctx in CELLS
         ]
-        rows += [(f"models for {machine}", models(machine, "llama.cpp")) for machine in MACHINES]
-        if given.servers:
-            rows.append(("hardware for GLM-5.1 FP8 128K, vllm", hardware("zai-org/GLM-5.1", "FP8", 1 << 17, "vllm")))
-            rows.append(("models for 8x h100-sxm5-80gb, vllm", models("8x h100-sxm5-80gb", "vllm")))
+        rows += [(f"models for {machine}", models(machine, Scenario())) for machine in MACHINES]
+        if given.others:
+            other = Scenario(kv_k="q8_0", kv_v="q8_0", ubatch=2048)
+            rows.append((f"models for rtx-4090, {OTHER}", models("rtx-4090", other)))
+            rows.append(
+                (f"hardware for GLM-5.1 FP8 128K, {SERVER}", hardware("zai-org/GLM-5.1", "FP8", 1 << 17, "vllm"))
+            )
+            rows.append(
+                (f"models for 8x h100-sxm5-80gb, {SERVER}", models("8x h100-sxm5-80gb", Scenario(runtime="vllm")))
+            )
         catalog = opened()
         print(f"{len(catalog.entries)} models, {len(DEFAULT_FORMATS)} formats, {len(offers(catalog.hardware))} offers")
         print(f"{'':48} {'fresh':>8} {'warm':>8} {'clock':>8}   ms")
         slow = 0
         for name, ask in rows:
             cold, warm, wall = measured(ask, opened, given.runs)
-            late = cold > LIMIT_MS and "vllm" not in name
+            late = cold > LIMIT_MS and not name.endswith((OTHER, SERVER))
             slow += late
             print(
                 f"{name:48} {cold:8.1f} {warm:8.1f} {wall:8.1f}{'   over ' + format(LIMIT_MS, '.0f') if late else ''}"

@@ -73,7 +73,8 @@ def cell_bytes(model: str, quant: str, ctx: int, scenario: Scenario, machine: Ma
 
 
 def fit(model: str, machine: Machine, ctx: int = 8192, scenario: Scenario | None = None) -> ModelFit:
-    return Fitter(DEFAULT_FORMATS, ctx, scenario or Scenario(), machine, FACTS).fit(subject(model))
+    fitter = Fitter(DEFAULT_FORMATS, ctx, scenario or Scenario(), machine, FACTS)
+    return fitter.settle(subject(model), fitter.fit(subject(model)))
 
 
 # Models for a machine
@@ -88,8 +89,9 @@ def test_the_best_format_is_the_one_that_trying_all_of_them_finds(hardware: str,
         one.model: one for one in rank_models(map(subject, MODELS), DEFAULT_FORMATS, 8192, scenario, machine, FACTS)
     }
     assert set(ranked) == set(MODELS)
+    fitter = Fitter(DEFAULT_FORMATS, 8192, scenario, machine, FACTS)
     for model in MODELS:
-        one = ranked[model]
+        one = fitter.settle(subject(model), ranked[model])
         needs = {quant: cell_bytes(model, quant, one.ctx, scenario, machine) for quant in DEFAULT_FORMATS}
         fitting = [quant for quant in DEFAULT_FORMATS if needs[quant] <= usable]
         assert (one.fit in ("fits", "tight")) == bool(fitting), model
@@ -106,6 +108,28 @@ def test_the_largest_context_is_the_memory_s_own() -> None:
         if one.fit in ("fits", "tight"):
             memory = compile_memory(subject(model), one.quant, Scenario(machine=machine), FACTS)
             assert one.largest_ctx == memory.largest_ctx_usable()
+
+
+@pytest.mark.parametrize("scenario", [Scenario(ubatch=2048), Scenario(kv_k="q8_0", kv_v="q8_0"), Scenario(seqs=4)])
+def test_settings_that_nothing_is_kept_for_settle_to_the_same_answer(scenario: Scenario) -> None:
+    """The first pass follows the compute buffer at one context; settled rows are what compiling gives."""
+    catalog = load_catalog(user=False)
+    machine = on("rtx-4090", 64)
+    fitter = Fitter(DEFAULT_FORMATS, 8192, scenario, machine, catalog.facts)
+    inexact = 0
+    for model in MODELS:
+        quick = fitter.fit(catalog.subject(model))
+        inexact += not quick.exact
+        one = fitter.settle(catalog.subject(model), quick)
+        assert one.exact
+        assert (one.quant, one.fit) == (quick.quant, quick.fit), model
+        assert one.used_bytes == pytest.approx(quick.used_bytes, rel=1e-4)
+        assert one == fitter.settle(catalog.subject(model), one)
+        if one.fit in ("fits", "tight"):
+            memory = compile_memory(catalog.subject(model), one.quant, replace(scenario, machine=machine), FACTS)
+            assert one.used_bytes == memory.devices[0].at(one.ctx)
+            assert one.largest_ctx == memory.largest_ctx_usable()
+    assert inexact > 3
 
 
 def test_a_short_model_is_judged_at_its_own_context() -> None:

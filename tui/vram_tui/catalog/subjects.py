@@ -69,10 +69,10 @@ class CompiledSubject:
 
         return traffic_of(self._shape, Read(row.always_bytes, row.expert_bytes))
 
-    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+    def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
         from vram_tui.estimator.runtimes.llamacpp_compute import DEFAULT
 
-        return (settings == DEFAULT and self._kept_curves) or self._folded.compute(settings)
+        return (settings == DEFAULT and self._kept_curves) or self._folded.compute(settings, tokens)
 
     @cached_property
     def _kept_curves(self) -> "tuple[Curve, Curve] | None":
@@ -115,7 +115,7 @@ class PublishedSubject:
         flat = shape(self.model)._replace(dense_parameters=found.active_parameters, experts=(), expert_layers=0.0)
         return traffic_of(flat, Read(read, 0))
 
-    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+    def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
         from vram_tui.estimator.runtimes.llamacpp_compute import curves
 
         return curves(self.model, settings)

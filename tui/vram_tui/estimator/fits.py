@@ -4,10 +4,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vram_tui.estimator.compiling import compile as compile_memory
+from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.curves import Curve
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import DeviceMemory, Memory, Weights
+from vram_tui.estimator.model import Model
 from vram_tui.estimator.placing import FITS, NO, OFFLOAD, SPLITTER, TIGHT, even_reach, evenly, loads, plan_of, verdict
+from vram_tui.estimator.profile import Profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.estimator.sharding import Plan
@@ -27,7 +31,7 @@ class ModelFit:
 
     `ctx` is the context it was judged at (the model's own where that is shorter); `offload` and
     `ram_bytes` are what of the weights stays in RAM where the devices alone do not hold it. `exact` is False where
-    the split over several devices was only estimated: `Fitter.settle` makes it exact.
+    the split over several devices or the largest context was only estimated: `Fitter.settle` makes it exact.
     """
 
     model: str
@@ -77,6 +81,35 @@ def bits_of(quant: str, facts: Facts) -> float:
     return float(quant.removeprefix("bpw:")) if quant.startswith("bpw:") else facts.formats[quant].bits_per_weight
 
 
+class AtOnePoint:
+    """A subject that is asked for one context alone: its compute buffer need not be followed over all of them."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self.tokens = 0
+        """Of one stream at that context."""
+        self.level = False
+        """Whether the compute curves that it gave are right at those tokens alone."""
+        self.weights, self.traffic = subject.weights, subject.traffic
+
+    @property
+    def id(self) -> str:
+        return self._subject.id
+
+    @property
+    def profile(self) -> Profile:
+        return self._subject.profile
+
+    @property
+    def model(self) -> Model:
+        return self._subject.model
+
+    def compute(self, settings: ComputeSettings, tokens: int = 0) -> tuple[Curve, Curve]:
+        found = self._subject.compute(settings, tokens or self.tokens)
+        self.level = len(found[0].contexts) == 1
+        return found
+
+
 class Fitter:
     """Finds the best format of a model on one machine. One model is compiled once where formats differ in weights only.
 
@@ -114,9 +147,11 @@ class Fitter:
         return found
 
     def settle(self, subject: Subject, found: ModelFit) -> ModelFit:
-        """The same with the exact split over several devices."""
+        """The same with the exact split over several devices and the exact largest context."""
         if found.exact:
             return found
+        if len(self._budgets) == 1 or found.fit == OFFLOAD:
+            return self._split(subject, found.ctx, replace(found, fit=NO, exact=True), whole=True)
         rows = self._weights(subject)
         start = next((index for index, (quant, _) in enumerate(rows) if quant == found.quant), 0)
         nothing = replace(found, fit=NO, exact=True)
@@ -141,10 +176,12 @@ class Fitter:
 
     # llama.cpp: the formats of one model differ in the bytes of their weights alone
 
-    def _split(self, subject: Subject, ctx: int, nothing: ModelFit) -> ModelFit:
+    def _split(self, subject: Subject, ctx: int, nothing: ModelFit, *, whole: bool = False) -> ModelFit:
+        """`whole` follows the compute buffer over all contexts, so that the largest one is exact."""
         rows = self._weights(subject)
-        base = compile_memory(subject, rows[0][0], self._first, self._facts)
-        device = base.devices[0]
+        point = AtOnePoint(subject)
+        device = compile_memory(subject if whole else point, rows[0][0], self._first, self._facts).devices[0]
+        point.tokens = device.tokens(ctx)
         count = len(self._budgets)
         total, size = device.at(ctx), self._size(rows[0][1])
         budget, extra, close = sum(self._budgets), 0, 0
@@ -168,9 +205,10 @@ class Fitter:
             rate = self._speed(subject, quant, ctx)
             return replace(
                 nothing, quant=quant, fit=verdict(used, room), used_bytes=used, usable_bytes=room, largest_ctx=reach,
-                speed=rate, exact=count == 1,
+                speed=rate, exact=count == 1 and not point.level,
             )  # fmt: skip
-        return self._offloaded(subject, ctx, nothing, rows, device, extra - size)
+        found = self._offloaded(subject, ctx, nothing, rows, device, extra - size)
+        return replace(found, exact=found.fit == NO or not point.level)
 
     def _offloaded(
         self,

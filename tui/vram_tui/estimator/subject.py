@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from vram_tui.estimator.traffic import Traffic
 
 
+KEPT_CURVES = 64
+"""Settings whose compute curves a subject remembers."""
+
+
 class Subject(Protocol):
     """A model as the estimator meets it. The catalogue hands out precomputed ones, importers fold theirs here."""
 
@@ -35,8 +39,11 @@ class Subject(Protocol):
         """What a step reads and computes in a format. Raises what `weights` raises."""
         ...
 
-    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
-        """llama.cpp's compute bytes on the device and on the host, over the tokens of one stream."""
+    def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
+        """llama.cpp's compute bytes on the device and on the host, over the tokens of one stream.
+
+        Whoever names `tokens` needs the figure there alone, and may get curves that are level everywhere else.
+        """
         ...
 
 
@@ -49,7 +56,8 @@ class FoldedSubject:
         self._facts = facts
         self._weigh = lru_cache(maxsize=256)(self._weigh_now)
         self._traffic = lru_cache(maxsize=256)(self._traffic_now)
-        self._compute = lru_cache(maxsize=256)(self._compute_now)
+        self._points = lru_cache(maxsize=KEPT_CURVES)(self._points_now)
+        self._curves: dict[ComputeSettings, tuple[Curve, Curve]] = {}
 
     @cached_property
     def profile(self) -> Profile:
@@ -69,10 +77,19 @@ class FoldedSubject:
 
         return traffic(self.model, quant, self._facts, imatrix=imatrix)
 
-    def compute(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
-        return self._compute(settings)
-
-    def _compute_now(self, settings: "ComputeSettings") -> "tuple[Curve, Curve]":
+    def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
         from vram_tui.estimator.runtimes.llamacpp_compute import curves
 
-        return curves(self.model, settings)
+        found = self._curves.get(settings)
+        if found is None and tokens:
+            return self._points(settings, tokens)
+        if found is None:
+            if len(self._curves) >= KEPT_CURVES:
+                self._curves.clear()
+            found = self._curves[settings] = curves(self.model, settings)
+        return found
+
+    def _points_now(self, settings: "ComputeSettings", tokens: int) -> "tuple[Curve, Curve]":
+        from vram_tui.estimator.runtimes.llamacpp_compute import points
+
+        return points(self.model, settings, tokens)

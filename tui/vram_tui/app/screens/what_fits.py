@@ -112,6 +112,11 @@ class WhatFits(RankedScreen):
         for summary in self.home.answers.library.entries:
             self._found.append(fitter.fit(self._subject(summary.id)))
             yield
+        # The first page is made exact before it is shown; what lies below, when it comes into sight.
+        order = sort_fits(self._found, self.sort)
+        for one in order[: self.ranking.page]:
+            self._found[self._found.index(one)] = fitter.settle(self._subject(one.model), one)
+            yield
 
     def _subject(self, model: str) -> Any:
         answers, profile = self.home.answers, self.home.session.scenario.profile

@@ -62,17 +62,11 @@ def peaks(subject: "Subject", settings: ComputeSettings) -> tuple[Peak, Peak]:
 
 def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
     """Compute bytes of one device that holds the whole model, and of the host, for the tokens of one stream."""
-    sparse = any(
-        isinstance(layer.mixer, Attention | Mla | Compressed) and layer.mixer.indexer
-        for layer in model.distinct_layers()
-    )
+    sparse = _sparse(model)
     tapes = remembered(lambda asked: device_tape(model, asked))
 
     def at(tokens: int) -> ComputeSettings:
-        """A context shorter than the micro-batch shortens it, and bounds what a sparse selection picks."""
-        ubatch = min(settings.ubatch, tokens * settings.streams)
-        reach = tokens if sparse and tokens <= SPARSE_TOKENS else settings.reach
-        return replace(settings, ubatch=ubatch, outputs=min(settings.outputs, ubatch), reach=reach)
+        return _shortened(settings, tokens, sparse)
 
     def device(tokens: int) -> int:
         asked = at(tokens)
@@ -80,6 +74,27 @@ def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
 
     kinks = (settings.ubatch // settings.streams, _window_end(model, settings))
     return traced(device, kinks), traced(lambda tokens: compute.host_bytes(model, at(tokens), tokens), kinks)
+
+
+def points(model: Model, settings: ComputeSettings, tokens: int) -> tuple[Curve, Curve]:
+    """The curves of `curves` where only one context counts: right there, level elsewhere, and a tenth of the work."""
+    asked = _shortened(settings, tokens, _sparse(model))
+    device = device_tape(model, asked).reserved_bytes(compute.cells(model, asked, tokens))
+    return Curve((tokens,), (device,)), Curve((tokens,), (compute.host_bytes(model, asked, tokens),))
+
+
+def _sparse(model: Model) -> bool:
+    return any(
+        isinstance(layer.mixer, Attention | Mla | Compressed) and layer.mixer.indexer is not None
+        for layer in model.distinct_layers()
+    )
+
+
+def _shortened(settings: ComputeSettings, tokens: int, sparse: bool) -> ComputeSettings:
+    """A context shorter than the micro-batch shortens it, and bounds what a sparse selection picks."""
+    ubatch = min(settings.ubatch, tokens * settings.streams)
+    reach = tokens if sparse and tokens <= SPARSE_TOKENS else settings.reach
+    return replace(settings, ubatch=ubatch, outputs=min(settings.outputs, ubatch), reach=reach)
 
 
 def _window_end(model: Model, settings: ComputeSettings) -> int:
