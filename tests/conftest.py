@@ -3,6 +3,12 @@
 import os
 
 import pytest
+from hypothesis import settings
+
+# Shared machines pause at will: time is measured elsewhere. `--hypothesis-profile=long` looks fifty times as hard.
+settings.register_profile("usual", deadline=None)
+settings.register_profile("long", deadline=None, max_examples=5000)
+settings.load_profile("usual")
 
 # Read once when Textual is imported, so they go before any test module is.
 for _name in [name for name in os.environ if name.startswith("TEXTUAL_")]:
