@@ -24,8 +24,8 @@ from vram_tui.estimator.blocks import (
     ShortConv,
 )
 from vram_tui.estimator.compiling import compile  # noqa: A004
-from vram_tui.estimator.estimate import estimate
 from vram_tui.estimator.curves import STEP_TOKENS
+from vram_tui.estimator.estimate import estimate
 from vram_tui.estimator.memory import GROUPS, MAX_TOKENS, Memory
 from vram_tui.estimator.model import Layer, Model, Stack
 from vram_tui.estimator.refusals import Refusal
