@@ -42,7 +42,7 @@ class Published:
     def traffic(self, quant: str, imatrix: bool = True) -> Traffic:
         raise AssertionError("the rule reads no tensors")
 
-    def compute(self, settings: ComputeSettings) -> tuple[Curve, Curve]:
+    def compute(self, settings: ComputeSettings, tokens: int = 0) -> tuple[Curve, Curve]:
         raise AssertionError("the rule follows no graph")
 
 
