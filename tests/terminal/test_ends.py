@@ -96,6 +96,10 @@ def test_the_end_of_its_input_is_no_busy_loop(start: Start) -> None:
     terminal.send("\x04")  # ctrl+d: what an end of file looks like in cooked mode
     terminal.settle()
     if terminal.exit_code is None:
-        before = terminal.cpu_seconds()
-        terminal.pump(2)
-        assert terminal.cpu_seconds() - before < 0.4
+        # What is reckoned in the background after a start ends by itself; a busy loop does not.
+        for _ in range(15):
+            before = terminal.cpu_seconds()
+            terminal.pump(2)
+            if terminal.cpu_seconds() - before < 0.2:
+                return
+        raise AssertionError("the program does not come to rest")
