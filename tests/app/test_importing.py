@@ -3,6 +3,8 @@
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,19 @@ from textual.pilot import Pilot
 from tests.app.conftest import Screenshot
 from tests.app.library import Sample
 from tests.app.sharing import settle, shown, told, type_text
-from tests.importers.headers import MODELS, write_model
+from tests.importers.headers import MODELS, metadata, model_of, write_model
 from vram_tui.app.app import Options, VramApp
 from vram_tui.app.screens.explore import Explore
 from vram_tui.app.screens.importing import Import
 from vram_tui.catalog import load_catalog
 from vram_tui.importers import caches, preview
+from vram_tui.importers.gguf_names import typed_file_tensors
+from vram_tui.importers.gguf_writer import write_header
 
 FILE = "tiny-helper-Q4_K_M.gguf"
 SOURCE = "Qwen3-0.6B"
+Q4_K, Q6_K = 12, 14
+"""Tensor types by their number in a GGUF file."""
 
 
 @pytest.fixture
@@ -261,3 +267,46 @@ async def test_pictures(
         await settle(pilot)
         await pilot.press("down")
         await screenshot(pilot, f"import-{width}x{height}")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40)])
+async def test_pictures_of_a_review(
+    app: VramApp, screenshot: Screenshot, monkeypatch: pytest.MonkeyPatch, width: int, height: int
+) -> None:
+    real: Callable[..., preview.Preview] = preview.preview
+
+    def settled(reference: str, facts: object, **options: Any) -> preview.Preview:
+        """Without the folder and the day of the test."""
+        read = real(reference, facts, today=date(2026, 1, 2), **options)
+        files = tuple(replace(file, path=f"/models/{FILE}") for file in read.entry.files)
+        entry = replace(read.entry, files=files, sources=(f"file:{FILE}",))
+        return replace(read, entry=entry, path=Path.home() / ".config/vram-tui/models/acme/tiny-helper.toml")
+
+    monkeypatch.setattr("vram_tui.app.screens.importing.preview", settled)
+    monkeypatch.setattr(caches, "found", lambda **_: ())
+    async with app.run_test(size=(width, height)) as pilot:
+        await typed(pilot, FILE)
+        await screenshot(pilot, f"import-review-{width}x{height}")
+
+
+async def test_a_mixture_of_its_own_gets_a_row_and_other_models_say_why_not(app: VramApp) -> None:
+    row = _row()
+    tensors = typed_file_tensors(model_of(row), "Q4_K_M", app.answers.facts, imatrix=True)
+    mixed = [
+        (name, shape, Q6_K if kind == Q4_K and index % 3 else kind) for index, (name, shape, kind) in enumerate(tensors)
+    ]
+    write_header(metadata(row, "Q4_K_M"), mixed, Path("mixed.gguf"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await typed(pilot, "mixed.gguf")
+        assert "custom mixture" in " ".join(shown(app).split())
+        await pilot.press("enter")
+        await settle(pilot)
+        quant = app.session.selected_row.quant
+        assert quant.startswith("file:")
+        assert isinstance(app.screen, Explore)
+        assert app.screen.grid.cells[app.session.row][0].bytes
+        app.look(model="Qwen/Qwen3-8B")
+        await pilot.pause()
+        assert "mixture of one imported file" in app.screen.breakdown.text
+        await pilot.press("tab", "u")
+        assert quant not in {one.quant for one in app.session.grid.rows}

@@ -9,6 +9,9 @@ from vram_tui.session.answers import Answers
 from vram_tui.session.answers import Cell as Figure
 from vram_tui.session.specs import facts_of, headline_of, memory_words
 from vram_tui.session.state import Row, Session
+from vram_tui.text import safe
+
+NAME_CHARS = 120
 
 
 def marks(answers: Answers) -> tuple[Mark, ...]:
@@ -88,7 +91,7 @@ def _figure(cell: Figure, answers: Answers, session: Session) -> Cell:
 
 def figure_words(answers: Answers, session: Session) -> str:
     """The selected figure as people say it in a message."""
-    row, name = session.selected_row, answers.library.entry(session.model).name
+    row, name = session.selected_row, safe(answers.library.entry(session.model).name, NAME_CHARS)
     cell = answers.cells(session, row)[min(session.column, len(session.grid.contexts) - 1)]
     at = f" at {format_tokens(cell.tokens)}" if cell.tokens else ""
     if cell.bytes is None:
@@ -98,7 +101,7 @@ def figure_words(answers: Answers, session: Session) -> str:
 
 def row_words(answers: Answers, session: Session) -> str:
     """The selected row on one line."""
-    row, name = session.selected_row, answers.library.entry(session.model).name
+    row, name = session.selected_row, safe(answers.library.entry(session.model).name, NAME_CHARS)
     figures = [
         f"{format_tokens(cell.tokens)} {format_memory(cell.bytes, session.units)}"
         for cell in answers.cells(session, row)
@@ -116,7 +119,7 @@ def model_words(entry: Any, summary: Any) -> str:
         parts.append(f"{format_parameters(summary.active)} active")
     if summary.context:
         parts.append(f"{format_tokens(summary.context)} context")
-    return f"{entry.id}: {', '.join([*parts, summary.license])}"
+    return f"{entry.id}: {', '.join([*parts, safe(summary.license, NAME_CHARS)])}"
 
 
 def spec_table(entry: Any, summary: Any) -> Table:

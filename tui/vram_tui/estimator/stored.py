@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from vram_tui.estimator.facts import Facts, Format
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.subject import FoldedSubject, Subject
 from vram_tui.estimator.weights import LayerBytes, layer_bytes
 
@@ -103,9 +104,15 @@ class StoredSubject(FoldedSubject):
 
 
 def format_of(subject: Subject, quant: str, facts: Facts) -> Format:
-    """The format of that id: of the facts, or one that only this subject's file has. Raises KeyError."""
-    if quant.startswith(OWN) and isinstance(subject, StoredSubject):
-        return subject.formats[quant]
+    """The format of that id: of the facts, or one that only this subject's file has.
+
+    Raises KeyError for an unknown format, Refusal for the own format of another model's file.
+    """
+    if quant.startswith(OWN) and quant not in facts.formats:
+        own = subject.formats if isinstance(subject, StoredSubject) else {}
+        if quant not in own:
+            raise Refusal(f"{quant} is the mixture of one imported file, which is not of this model", "quant")
+        return own[quant]
     return facts.formats[quant]
 
 

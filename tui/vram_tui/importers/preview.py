@@ -51,7 +51,7 @@ class Preview:
             size = {"gib": "GiB", "gb": "GB"}[unit]
             rows += [
                 ("tensor types", stored.types),
-                ("tensors", f"{format_memory(stored.tensor_bytes, unit)} {size}"),
+                ("tensors", f"{format_memory(stored.tensor_bytes, unit)} {size}, {stored.tensor_bytes:,} bytes"),
                 ("on the device", f"{format_memory(stored.device_bytes, unit)} {size}"),
                 ("in RAM", f"{format_memory(stored.host_bytes, unit)} {size}"),
             ]

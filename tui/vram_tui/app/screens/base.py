@@ -14,12 +14,15 @@ from vram_tui.app.widgets.footer import Footer
 from vram_tui.app.widgets.line_panel import LinePanel
 from vram_tui.session import edits
 from vram_tui.session.state import METHODS, Session
+from vram_tui.text import safe
 
 if TYPE_CHECKING:
     from vram_tui.exporters.table import Table
     from vram_tui.session.explaining import Asked, Target
 
 SMALLEST = (60, 18)
+COPIED_CHARS = 20_000
+"""Of one line that is copied."""
 
 
 class HouseScreen(Screen[None]):
@@ -115,7 +118,8 @@ class HouseScreen(Screen[None]):
     def do_copy(self) -> None:
         text, what = self.copy_text()
         if text:
-            self.home.copy(text, what)
+            # Whoever pastes it gets no more than what stands there.
+            self.home.copy("\n".join(safe(line, COPIED_CHARS) for line in text.split("\n")), what)
         else:
             self.home.tell("nothing to copy here", bad=True)
 
@@ -239,9 +243,8 @@ class HouseScreen(Screen[None]):
 
 
 def plain_title(text: str) -> Any:
-    """A border title that is not read as markup."""
-
-    return Content(text)
+    """A border title that is not read as markup and holds nothing hidden."""
+    return Content(safe(text))
 
 
 _CHIP_HINTS = {

@@ -42,5 +42,5 @@ def short_sheet(summary: Any, width: int, more: str) -> list[Line]:
 
 
 def plain(text: str) -> Content:
-    """A border title that is not read as markup."""
-    return Content(text)
+    """A border title that is not read as markup and holds nothing hidden."""
+    return Content(safe(text))

@@ -1,6 +1,7 @@
 """A model into the person's catalogue: choose where from, look at what was read, confirm."""
 
 from math import inf
+from pathlib import Path
 from time import monotonic
 
 from textual import events
@@ -145,7 +146,9 @@ class Import(HouseScreen):
             self.home.tell(safe(found, 300), bad=True)
             return
         keys = self.home.key_map
-        where = f"{keys.key_of('open')} writes {found.path}" if found.path else "there is no folder to write it to"
+        where = (
+            f"{keys.key_of('open')} writes {_short(found.path)}" if found.path else "there is no folder to write it to"
+        )
         change = f"{keys.key_of('edit')} changes the id, {keys.key_of('back')} leaves it"
         if found.exists:
             self._say("You have an entry of that id already: it would be replaced.", "warn", found, where, change)
@@ -263,3 +266,11 @@ class Import(HouseScreen):
     def copy_text(self) -> tuple[str, str]:
         read = self.sheet.review.read
         return (read.toml, "the entry") if read else (self.sheet.review.words, "the message")
+
+
+def _short(path: Path) -> str:
+    """A path with the home folder as people write it."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from rich.cells import cell_len
+
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, fitted, padded, wrapped
 from vram_tui.app.widgets.sheet import Sheet, Stop
@@ -43,10 +45,18 @@ class Sources(Sheet):
                 source = model.source
                 lines.append((Run(fitted(safe(source), width), "family"),))
             size = memory_words(model.size_bytes, units)
-            name = fitted(safe(model.name, 400), max(width - len(size) - 3, 8), self.glyphs.more)
+            name = _tail(safe(model.name, 400), max(width - len(size) - 3, 8), self.glyphs.more)
             stops.append(Stop(len(lines), len(lines) + 1))
             lines.append((Run(" " + padded(name, width - len(size) - 1)), Run(size, "dim")))
         return lines, stops
+
+
+def _tail(text: str, width: int, more: str) -> str:
+    """The end of a path that is too long: there stands the file."""
+    kept = text
+    while cell_len(kept) > width - (kept is not text):
+        kept = kept[max(1, (cell_len(kept) - width) // 2) :]
+    return text if kept is text else more + kept
 
 
 @dataclass(frozen=True, slots=True)
