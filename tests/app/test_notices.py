@@ -36,7 +36,7 @@ def app(notices: tuple[str, ...]) -> VramApp:
 async def test_a_broken_catalogue_file_is_told_and_the_rest_works(app: VramApp) -> None:
     async with app.run_test(size=(200, 50)) as pilot:
         await pilot.pause()
-        assert told(app).startswith("! tells and 2 more: ")
+        assert told(app).startswith("notices: 3, ! shows them whole: ")
         assert "empty.toml" in told(app)
         await pilot.press("down")
         assert isinstance(app.screen, Explore)
@@ -85,5 +85,6 @@ async def test_pictures(screenshot: Screenshot, width: int, height: int) -> None
     )
     app = VramApp(Sample(), options=Options(model="zai-org/GLM-5.1"), notices=notices)
     async with app.run_test(size=(width, height)) as pilot:
+        await pilot.pause(0.1)
         await pilot.press("exclamation_mark")
         await screenshot(pilot, f"notices-{width}x{height}")

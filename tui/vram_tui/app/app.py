@@ -119,9 +119,8 @@ class VramApp(SessionApp, inherit_bindings=False):
         if is_local(self.session.target):
             self.call_after_refresh(self._read_machine)
         if self.notices:
-            more = f" and {len(self.notices) - 1} more" if len(self.notices) > 1 else ""
-            key = self.key_map.key_of("notices")
-            self.call_after_refresh(self.tell, f"{key} tells{more}: {self.notices[0]}", bad=True)
+            what = f"notices: {len(self.notices)}, {self.key_map.key_of('notices')} shows them whole"
+            self.call_after_refresh(self.tell, f"{what}: {self.notices[0]}", bad=True)
 
     def _read_machine(self) -> None:
         from vram_tui.app.local import read_machine
