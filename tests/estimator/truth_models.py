@@ -7,11 +7,15 @@ from typing import Any
 
 from tests.truth import rows
 from vram_tui.catalog.facts import load_facts
+from vram_tui.estimator.devices import Device, Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.subject import FoldedSubject
 from vram_tui.importers.gguf_blocks import model_from_metadata
 
+_CARD = Device("simulated", "simulated card", "", "datacenter", "cuda", 1 << 50, 1 << 50)
+_MACHINES = {"cpu": Machine("CPU", ()), "cuda1": None, "cuda2": Machine("two cards", (_CARD, _CARD))}
+"""What the rows were recorded on: a card without limits, two equal ones, or none."""
 CATALOG = Path(__file__).parents[2] / "catalog"
 
 
@@ -37,8 +41,6 @@ def _model(row: Mapping[str, Any]) -> Any:
 
 def scenario_of(row: Mapping[str, Any]) -> Scenario:
     """The settings of an allocation row."""
-    from vram_tui.estimator.devices import Machine
-
     return Scenario(
         kv_k=row["type_k"],
         kv_v=row["type_v"],
@@ -49,5 +51,5 @@ def scenario_of(row: Mapping[str, Any]) -> Scenario:
         swa_full=row["swa_full"],
         outputs=row["n_outputs_max"] or "ubatch",
         imatrix=False,
-        machine=Machine("CPU", ()) if row["device"] == "cpu" else None,
+        machine=_MACHINES[row["device"]],
     )
