@@ -62,7 +62,8 @@ def metadata_of(model: Model) -> Values:
         found["nextn_predict_layers"] = mtp
     found |= _heads(layers) | _feed_forwards(layers, model)
     for mixer in _first_of_each(layers):
-        found |= _MIXERS.get(type(mixer), lambda _mixer, _model: {})(mixer, model)
+        write = _MIXERS.get(type(mixer))
+        found |= write(mixer, model) if write else {}
     found |= _windows(layers) | _shared_caches(model) | _recurrent(layers, model) | _whole(model)
     return {"general.architecture": architecture, **{f"{architecture}.{name}": value for name, value in found.items()}}
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+
+from vram_tui.verify.records import fields
 
 PACKAGE = "xllamacpp"
 BUILD = "2026.10.11549"
@@ -29,14 +30,10 @@ class UnavailableError(RuntimeError):
     """The library cannot be asked here; the message is a sentence for the person."""
 
 
-def _fields(**names: Any) -> list[tuple[str, Any]]:
-    return list(names.items())
-
-
 class ModelParams(ctypes.Structure):
     """`llama_model_params`."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         devices=ctypes.c_void_p,
         tensor_buft_overrides=ctypes.c_void_p,
         n_gpu_layers=ctypes.c_int32,
@@ -60,7 +57,7 @@ class ModelParams(ctypes.Structure):
 class ContextParams(ctypes.Structure):
     """`llama_context_params`."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         n_ctx=ctypes.c_uint32,
         n_batch=ctypes.c_uint32,
         n_ubatch=ctypes.c_uint32,
@@ -105,13 +102,13 @@ class ContextParams(ctypes.Structure):
 class BufferOverride(ctypes.Structure):
     """`llama_model_tensor_buft_override`: tensors whose names match a pattern go to a buffer type."""
 
-    _fields_ = _fields(pattern=ctypes.c_char_p, buft=ctypes.c_void_p)
+    _fields_ = fields(pattern=ctypes.c_char_p, buft=ctypes.c_void_p)
 
 
 class _Map(ctypes.Structure):
     """A `std::map` of libstdc++: the root of its tree stands 16 bytes in."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         compare=ctypes.c_void_p,
         color=ctypes.c_void_p,
         root=ctypes.c_void_p,
@@ -124,7 +121,7 @@ class _Map(ctypes.Structure):
 class _Node(ctypes.Structure):
     """A node of that tree with a buffer type and its bytes of weights, caches and compute."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         color=ctypes.c_void_p,
         parent=ctypes.c_void_p,
         left=ctypes.c_void_p,

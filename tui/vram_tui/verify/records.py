@@ -8,7 +8,8 @@ SOURCES = 10
 """GGML_MAX_SRC."""
 
 
-def _fields(**names: Any) -> list[tuple[str, Any]]:
+def fields(**names: Any) -> list[tuple[str, Any]]:
+    """The members of a record in order."""
     return list(names.items())
 
 
@@ -19,7 +20,7 @@ def _pointers(*names: str) -> list[tuple[str, Any]]:
 class Tensor(ctypes.Structure):
     """`ggml_tensor` up to its name."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         type=ctypes.c_int32,
         buffer=POINTER,
         ne=ctypes.c_int64 * 4,
@@ -58,7 +59,7 @@ class BufferTypeCalls(ctypes.Structure):
 class BufferType(ctypes.Structure):
     """`ggml_backend_buffer_type`."""
 
-    _fields_ = _fields(calls=BufferTypeCalls, device=POINTER, context=POINTER)
+    _fields_ = fields(calls=BufferTypeCalls, device=POINTER, context=POINTER)
 
 
 class BufferCalls(ctypes.Structure):
@@ -82,7 +83,7 @@ class BufferCalls(ctypes.Structure):
 class Buffer(ctypes.Structure):
     """`ggml_backend_buffer`, as far as its type."""
 
-    _fields_ = _fields(calls=BufferCalls, buft=POINTER)
+    _fields_ = fields(calls=BufferCalls, buft=POINTER)
 
 
 class BackendCalls(ctypes.Structure):
@@ -111,13 +112,13 @@ class BackendCalls(ctypes.Structure):
 class Backend(ctypes.Structure):
     """`ggml_backend`."""
 
-    _fields_ = _fields(guid=POINTER, calls=BackendCalls, device=POINTER, context=POINTER)
+    _fields_ = fields(guid=POINTER, calls=BackendCalls, device=POINTER, context=POINTER)
 
 
 class Event(ctypes.Structure):
     """`ggml_backend_event`."""
 
-    _fields_ = _fields(device=POINTER, context=POINTER)
+    _fields_ = fields(device=POINTER, context=POINTER)
 
 
 class DeviceCalls(ctypes.Structure):
@@ -145,13 +146,13 @@ class DeviceCalls(ctypes.Structure):
 class DeviceRecord(ctypes.Structure):
     """`ggml_backend_device`."""
 
-    _fields_ = _fields(calls=DeviceCalls, registry=POINTER, context=POINTER)
+    _fields_ = fields(calls=DeviceCalls, registry=POINTER, context=POINTER)
 
 
 class Properties(ctypes.Structure):
     """`ggml_backend_dev_props`."""
 
-    _fields_ = _fields(
+    _fields_ = fields(
         name=POINTER,
         description=POINTER,
         memory_free=ctypes.c_size_t,
@@ -175,4 +176,4 @@ class RegistryCalls(ctypes.Structure):
 class Registry(ctypes.Structure):
     """`ggml_backend_reg`."""
 
-    _fields_ = _fields(api_version=ctypes.c_int32, calls=RegistryCalls, context=POINTER)
+    _fields_ = fields(api_version=ctypes.c_int32, calls=RegistryCalls, context=POINTER)

@@ -1,8 +1,8 @@
 """CUDA devices that do not exist: they take every tensor, allocate nothing, and compute nothing.
 
 llama.cpp's allocator asks a backend which operations it takes, how large a tensor is there, and how it is aligned;
-these answers are all that a memory figure needs. They follow the CUDA backend (ggml/src/ggml-cuda) in what decides
-about memory; what that backend does to the order of a graph is left out.
+these answers, and what it asks for the kernels it fuses, are all that a memory figure needs. They follow the CUDA
+backend (ggml/src/ggml-cuda) in what decides about memory.
 """
 
 import ctypes
@@ -29,6 +29,7 @@ from vram_tui.verify.records import (
     RegistryCalls,
     Tensor,
 )
+from vram_tui.verify.regrouping import Regrouping
 
 API_VERSION = 2
 ALIGNMENT = 128
@@ -52,6 +53,7 @@ class Simulation:
         self._alive: list[Any] = []
         self._op_names: dict[int, str] = {}
         self._typed()
+        self._regroup = Regrouping(self._lib, self._op)
         count = len(self._memory)
         self._names = [ctypes.create_string_buffer(f"GPU{index}".encode()) for index in range(count)]
         self._host_name = ctypes.create_string_buffer(b"GPU_Host")
@@ -235,6 +237,9 @@ class Simulation:
             graph_compute=self._call(ctypes.c_int, POINTER, POINTER)(lambda backend, graph: 0),
             event_record=self._call(None, POINTER, POINTER)(lambda backend, event: None),
             event_wait=self._call(None, POINTER, POINTER)(lambda backend, event: None),
+            graph_optimize=self._call(None, POINTER, POINTER, POINTER)(
+                lambda backend, graph, hints: self._regroup(graph, hints)
+            ),
         )
         self._alive.append(found)
         return ctypes.addressof(found)
