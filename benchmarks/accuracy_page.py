@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from benchmarks import measuring, popular, published_files, run_logs
 from benchmarks.bars import bars
 from benchmarks.measuring import ALL, Report, percent
+from benchmarks.recorded import catalog
 
+from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.units import GIB, MIB
 from vram_tui.exporters.markdown import render
 from vram_tui.exporters.table import Cell, Column, Table, nothing, number, words
@@ -27,18 +29,19 @@ that ours rounds to what was printed. *Too small by* is the largest error on the
 def page(report: Report) -> str:
     """The whole page as Markdown."""
     tables = [
-        _bars(report),
-        _terms(report),
+        promises(report),
+        terms(report),
         *(_architectures(term, report) for term in ("compute, as a server runs", "compute, all settings")),
         _files(),
         _file_reasons(),
         _logs(),
         _popular(),
+        *_verified(),
     ]
     return "\n".join([INTRODUCTION, *(render(table) for table in tables)])
 
 
-def _bars(report: Report) -> Table:
+def promises(report: Report) -> Table:
     rows = []
     for bar in bars(report):
         sign = "at least" if bar.at_least else "at most"
@@ -55,7 +58,7 @@ def _bars(report: Report) -> Table:
     return Table("What is promised", columns, tuple(rows))
 
 
-def _terms(report: Report) -> Table:
+def terms(report: Report) -> Table:
     found = {term: groups[ALL] for term, groups in report.items()}
     return measuring.table("Every term", found, "term")
 
@@ -188,3 +191,20 @@ def _rules() -> Iterator[str]:
         "(gguf-parser-go at 8dc7a62)"
     )
     yield "1 is right; the page rule comes near where 0.5 × 1.2 bytes happen to be what a weight of the file takes"
+
+
+VERIFIED = ("Qwen/Qwen3-8B", "google/gemma-3-27b-it", "deepseek-ai/DeepSeek-V3")
+"""Dense, windows, latent attention with experts."""
+VERIFIED_CTX = 32768
+
+
+def _verified() -> Iterator[Table]:
+    """What `vram-tui verify` prints for three models. Raises UnavailableError without the `verify` extra."""
+    from vram_tui.commands.verify import verify_table
+    from vram_tui.verify.comparing import CPU, compare
+
+    for model in VERIFIED:
+        for machine in (CPU, None):
+            scenario = Scenario(machine=machine)
+            found = compare(catalog().subject(model), "Q4_K_M", VERIFIED_CTX, scenario, catalog().facts)
+            yield verify_table(f"vram-tui verify {model} --quant Q4_K_M --ctx 32K:", found)

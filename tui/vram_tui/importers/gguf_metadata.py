@@ -155,6 +155,8 @@ def _experts(experts: Experts, routed: list[bool], model: Model) -> Values:
         found["hash_layer_count"] = sum(
             isinstance(layer.feed_forward, Experts) and layer.feed_forward.hash for layer in model.layers()
         )
+    if any(layer.feed_forward is None for layer in model.layers()):
+        return found
     first = routed.index(True)
     trunk = routed[: model.layer_count]
     if all(trunk[first:]):
