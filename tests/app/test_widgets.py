@@ -1,5 +1,7 @@
 """What the line-drawn widgets are made of, as text."""
 
+import pytest
+
 from vram_tui.app.driver import Pen, thrifty
 from vram_tui.app.glyphs import ASCII, UNICODE
 from vram_tui.app.widgets.grid_cursor import Cursor
@@ -20,6 +22,11 @@ def test_wrapping_keeps_every_word() -> None:
     lines = wrapped(text, 10)
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert max(map(len, lines)) <= 10
+
+
+@pytest.mark.parametrize("width", [-3, 0, 1])
+def test_wrapping_where_there_is_no_room_at_all_ends(width: int) -> None:
+    assert "".join(wrapped("模 two", width)) == "模two"
 
 
 def test_only_cells_that_differ_are_sent() -> None:

@@ -51,9 +51,9 @@ def wrapped(text: str, width: int) -> list[str]:
     lines: list[str] = []
     line = ""
     for word in text.split():
-        while cell_len(word) > width:
+        while word and cell_len(word) > width:
             head = word
-            while cell_len(head) > width:
+            while cell_len(head) > width and len(head) > 1:
                 head = head[:-1]
             lines += [line, head] if line else [head]
             line, word = "", word[len(head) :]
