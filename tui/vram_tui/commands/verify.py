@@ -97,7 +97,7 @@ def verify_table(model: str, found: "Comparison") -> Table:
         for who, reason in (("llama.cpp", found.their_refusal), ("vram-tui", found.our_refusal))
         if reason
     ]
-    return Table(f"{model} on {found.machine}", columns, rows, tuple(notes))
+    return Table(f"{model} on {found.machine}", columns if rows else (), rows, tuple(notes))
 
 
 def _difference(line: "Line") -> str:
