@@ -1,0 +1,1 @@
+"""Random keys, mouse and sizes over all screens: see `monkey`."""
