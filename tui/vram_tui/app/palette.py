@@ -4,6 +4,7 @@ from contextlib import suppress
 from functools import partial
 
 from textual import work
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.css.query import NoMatches
 
@@ -39,7 +40,10 @@ class ActionProvider(Provider):
 
 
 class Palette(CommandPalette):
-    """Textual's palette, which may also be closed before its list stands."""
+    """Textual's palette, which may also be closed before its list stands, or chosen from twice at once."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
     async def _gather_commands(self, search_value: str) -> None:

@@ -54,7 +54,7 @@ class Sheet(LinePanel):
         self.top = min(max(self.top, 0), max(len(lines) - height, 0))
         shown = lines[self.top : self.top + height]
         left = len(lines) - self.top - height
-        if left > 0:
+        if left > 0 and shown:
             shown[-1] = (Run(f"{self.glyphs.down} {left + 1} more lines", "accent"),)
         self.show(shown)
 
