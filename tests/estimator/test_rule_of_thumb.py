@@ -16,6 +16,7 @@ from vram_tui.estimator.profile import Profile, profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.traffic import Traffic
+from vram_tui.estimator.weights import LayerBytes
 
 RULE = Scenario(method="bytes-per-weight")
 
@@ -38,6 +39,9 @@ class Published:
 
     def weights(self, quant: str, imatrix: bool = True, mtp: bool = False) -> Weights:
         raise AssertionError("the rule counts no tensors")
+
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> LayerBytes:
+        raise AssertionError("the rule counts no layers")
 
     def traffic(self, quant: str, imatrix: bool = True) -> Traffic:
         raise AssertionError("the rule reads no tensors")

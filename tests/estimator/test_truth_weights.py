@@ -69,8 +69,9 @@ def test_layers_and_head_add_up_to_the_device(quant: str) -> None:
         for imatrix in (False, True):
             parts = layer_bytes(subject.model, quant, facts(), imatrix=imatrix)
             whole = subject.weights(quant, imatrix=imatrix)
-            assert sum(map(sum, parts.layers)) + parts.head_bytes == whole.device_bytes, name
-            assert parts.embedding_bytes == whole.host_bytes, name
+            held = sum(part.total for part in parts.layers) + parts.head + parts.repeated
+            assert held == whole.device_bytes, name
+            assert parts.embedding == whole.host_bytes, name
 
 
 def test_mtp_layers_are_loaded_only_when_asked() -> None:

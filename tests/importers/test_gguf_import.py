@@ -78,7 +78,7 @@ def test_another_file_type_gives_its_bytes_with_and_without_importance_matrix(nu
     assert weights.loaded_bytes == true["loaded_bytes"]
     # The sum over layers is the whole.
     spread = found.subject.layer_bytes(quant)
-    assert spread.head_bytes + sum(map(sum, spread.layers)) == weights.device_bytes
+    assert spread.head + spread.repeated + sum(part.total for part in spread.layers) == weights.device_bytes
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from vram_tui.estimator.compute_setting import ComputeSettings
     from vram_tui.estimator.curves import Curve
     from vram_tui.estimator.traffic import Shape, Traffic
+    from vram_tui.estimator.weights import LayerBytes
 
 
 class CompiledSubject:
@@ -56,6 +57,9 @@ class CompiledSubject:
         if row is None:
             return self._folded.weights(quant, imatrix, mtp)
         return Weights(*row[:4], self.profile.parameters)
+
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> "LayerBytes":
+        return self._folded.layer_bytes(quant, imatrix, mtp)
 
     @cached_property
     def _shape(self) -> "Shape":
@@ -105,6 +109,12 @@ class PublishedSubject:
         count = self.profile.parameters
         size = round(count * bits / 8)
         return Weights(size, size, size, 0, count)
+
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> "LayerBytes":
+        """Those bytes by the elements of the page's layers."""
+        from vram_tui.estimator.weights import spread_by_elements
+
+        return spread_by_elements(self.model, self.weights(quant, imatrix))
 
     def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
         """The active parameters at the same bits: whatever the page's layers are, a step reads those."""

@@ -93,7 +93,7 @@ def reach_of(group: CacheGroup, settings: CacheSettings, per_sequence: bool) -> 
 def caches(profile: Profile, settings: CacheSettings) -> Caches:
     """All caches of a model. Raises Refusal for types that llama.cpp refuses."""
     check_types(profile, settings)
-    per_sequence = profile.accumulators > 0
+    per_sequence = any(kind.accumulators for kind in profile.kinds)
     streams = settings.seqs if per_sequence or not settings.unified else 1
     reaches: dict[Reach, int] = {}
     group_reaches: list[int] = []

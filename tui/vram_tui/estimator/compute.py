@@ -4,8 +4,6 @@ Source: llama.cpp b11549, whose graph and allocator are followed block by block;
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
-from math import ceil
 
 from vram_tui.estimator.blocks import Attention, Compressed, Kda, Mixer, Mla, Parallel
 from vram_tui.estimator.compute_inputs import host_size
@@ -13,6 +11,8 @@ from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.compute_tape import Cells
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.splitting import split_layers
+from vram_tui.estimator.tensors import file_layers
 
 PADDING = 256
 """Cells to which llama.cpp pads every cache."""
@@ -26,17 +26,10 @@ def device_bytes(model: Model, settings: ComputeSettings, context: int) -> int:
 
 
 def layer_spans(model: Model, shares: Sequence[float]) -> tuple[tuple[int, int], ...]:
-    """First layer and the layer after the last for each device, split as llama.cpp splits by `shares`.
-
-    The head counts as one more layer; shares are free bytes, or what `--tensor-split` says.
-    """
-    count, total = model.layer_count, sum(shares)
-    bounds, part = [0], 0.0
-    for share in shares[:-1]:
-        part += share / total
-        bounds.append(min(count, max(bounds[-1], ceil(part * (count + 1)))))
-    bounds.append(count)
-    return tuple(pairwise(bounds))
+    """First layer and the layer after the last for each device, split as llama.cpp splits by `shares`."""
+    split, count = split_layers(file_layers(model), shares), model.layer_count
+    spans = (split.span(place) for place in range(len(shares)))
+    return tuple((min(first, count), min(after, count)) for first, after in spans)
 
 
 def devices_bytes(model: Model, settings: ComputeSettings, context: int, shares: Sequence[float]) -> tuple[int, ...]:

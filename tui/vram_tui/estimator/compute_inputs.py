@@ -148,7 +148,7 @@ def late_gate(model: Model, boundary: int) -> tuple[int, int] | None:
     of it, so that the scheduler counts that layer's gate to the device behind and carries it back.
     """
     layers = list(model.layers())
-    if not isinstance(layers[boundary].mixer, Mamba | Mamba2 | ShortConv):
+    if boundary == len(layers) or not isinstance(layers[boundary].mixer, Mamba | Mamba2 | ShortConv):
         return None
     for layer in reversed(layers[:boundary]):
         if isinstance(layer.feed_forward, Experts):

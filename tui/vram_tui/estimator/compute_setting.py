@@ -28,6 +28,9 @@ class ComputeSettings:
     backend: str = "cuda"
     reach: int = 1 << 30
     """Cells, where a sparse selection could pick more of them than there are."""
+    first: int = 0
+    after: int | None = None
+    """The layers that this device computes: from `first` up to `after`, all the rest where that is None."""
 
     @property
     def fuses(self) -> bool:

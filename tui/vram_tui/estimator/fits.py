@@ -90,7 +90,7 @@ class AtOnePoint:
         """Of one stream at that context."""
         self.level = False
         """Whether the compute curves that it gave are right at those tokens alone."""
-        self.weights, self.traffic = subject.weights, subject.traffic
+        self.weights, self.layer_bytes, self.traffic = subject.weights, subject.layer_bytes, subject.traffic
 
     @property
     def id(self) -> str:

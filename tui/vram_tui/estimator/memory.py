@@ -1,7 +1,7 @@
 """Memory as a function of the context: exact byte terms whose only variable is the number of tokens."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from vram_tui.estimator.curves import STEP_TOKENS, Curve
@@ -92,9 +92,6 @@ class Term:
     error: float = 0.0
 
 
-"""A cost at a whole micro-batch: fixed bytes, bytes per cell of each reach, and where it stops to count."""
-
-
 @dataclass(frozen=True)
 class DeviceMemory:
     """What one device (or the host) must hold: its costs and the peak of its compute buffer.
@@ -139,6 +136,11 @@ class DeviceMemory:
                 held = cap
             total += slope * (held + extra)
         return total + self.peak.curve.at(tokens) if self.peak else total
+
+    def costs_at(self, ctx: int) -> int:
+        """Bytes of all but the peak, which takes long to follow."""
+        cells = self.cells(ctx)
+        return sum(cost.bytes(cells) for cost in self.costs)
 
     @cached_property
     def _line(self) -> tuple[int, tuple[tuple[int, int, int, int, int], ...]]:
@@ -220,6 +222,17 @@ class DeviceMemory:
         return tuple(sorted((start, falling) for start, falling in starts.items() if start <= MAX_TOKENS))
 
 
+def _added(one: Term, other: Term) -> Term:
+    """A term of two devices as one: what its layers bring is added, what they share stays."""
+    counts = {name: one.numbers[name] + other.numbers[name] for name in _COUNTS if name in one.numbers}  # type: ignore[operator]
+    error = max(one.error, other.error)
+    return replace(one, bytes=one.bytes + other.bytes, numbers={**one.numbers, **counts}, error=error)
+
+
+_COUNTS = ("layers", "elements", "convolution", "matrix")
+"""Numbers of a term that belong to the layers of one device."""
+
+
 @dataclass(frozen=True, slots=True)
 class CachePart:
     """One kind of cache for the answer's `kv_parts`: `cells` per stream.
@@ -297,21 +310,7 @@ class Memory:
         merged: dict[str, Term] = {}
         for device in self.devices:
             for term in device.terms(ctx):
-                known = merged.get(term.name)
-                merged[term.name] = (
-                    term
-                    if known is None
-                    else Term(
-                        term.name,
-                        term.group,
-                        known.bytes + term.bytes,
-                        term.formula,
-                        known.numbers,
-                        term.basis,
-                        term.source,
-                        max(term.error, known.error),
-                    )
-                )
+                merged[term.name] = _added(merged[term.name], term) if term.name in merged else term
         return tuple(merged.values())
 
     def group_bytes(self, ctx: int, group: str) -> int:

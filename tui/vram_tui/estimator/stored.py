@@ -9,13 +9,16 @@ from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.subject import FoldedSubject, Subject
-from vram_tui.estimator.weights import LayerBytes, layer_bytes
+from vram_tui.estimator.weights import LayerBytes, Part, census
 
 if TYPE_CHECKING:
     from vram_tui.estimator.traffic import Traffic
 
 OWN = "file:"
 """Starts the name of a format that only one file has: a mixture made by hand, or a checkpoint as published."""
+
+MATRICES = 3
+"""Large matrices of a layer's feed-forward: up, gate and down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +53,19 @@ class StoredFile:
         device = self.device_bytes + (self.mtp_device_bytes if mtp else 0)
         return Weights(self.tensor_bytes, loaded, device, self.host_bytes, parameters)
 
-    def layer_bytes(self, *, mtp: bool) -> LayerBytes:
-        """Device bytes by layer. Raises ValueError where the file does not say."""
+    def layer_bytes(self, *, mtp: bool, tied: bool) -> LayerBytes:
+        """Device bytes by layer, taken to be as many in RAM. Raises Refusal where the file does not say."""
         if not self.layers:
-            raise ValueError(f"{self.quant}: the entry does not say how its bytes spread over the layers")
-        rows = [(dense, experts) for count, dense, experts in self.layers for _ in range(count)]
+            raise Refusal(f"{self.quant}: the entry does not say how its bytes spread over the layers", "quant")
+        rows = [Part(dense, experts) for count, dense, experts in self.layers for _ in range(count)]
         if mtp and self.mtp_device_bytes:
-            dense, experts = rows[-1]
-            rows[-1] = (dense + self.mtp_device_bytes, experts)
-        return LayerBytes(tuple(rows), self.head_bytes, self.host_bytes)
+            last = rows[-1]
+            rows[-1] = last._replace(dense=last.dense + self.mtp_device_bytes)
+        # An expert matrix is a third of a layer's experts, the largest dense one seldom more than of the rest.
+        parts = tuple(
+            row._replace(largest_dense=row.dense // MATRICES, largest_expert=row.experts // MATRICES) for row in rows
+        )
+        return LayerBytes(parts, parts, self.head_bytes, 0 if tied else self.head_bytes, 0, self.host_bytes)
 
 
 class StoredSubject(FoldedSubject):
@@ -96,11 +103,11 @@ class StoredSubject(FoldedSubject):
         return replace(near, always_bytes=round(near.always_bytes * ratio), experts=experts)
 
     def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> LayerBytes:
-        """Device bytes by layer: of the file where it is the file's own format, else of the blocks."""
+        """Bytes by layer: of the file where it is the file's own format, else of the blocks."""
         file = self.files.get(quant)
         if file is None:
-            return layer_bytes(self.model, quant, self._facts, imatrix=imatrix, mtp=mtp)
-        return file.layer_bytes(mtp=mtp)
+            return super().layer_bytes(quant, imatrix, mtp)
+        return file.layer_bytes(mtp=mtp, tied=not census(self.model).has_head)
 
 
 def format_of(subject: Subject, quant: str, facts: Facts) -> Format:

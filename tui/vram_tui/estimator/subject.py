@@ -7,7 +7,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.profile import Profile, profile
-from vram_tui.estimator.weights import weigh
+from vram_tui.estimator.weights import LayerBytes, layer_bytes, weigh
 
 if TYPE_CHECKING:
     from vram_tui.estimator.compute_setting import ComputeSettings
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vram_tui.estimator.traffic import Traffic
 
 
-KEPT_CURVES = 64
+KEPT_CURVES = 256
 """Settings whose compute curves a subject remembers."""
 
 
@@ -33,6 +33,10 @@ class Subject(Protocol):
 
     def weights(self, quant: str, imatrix: bool = True, mtp: bool = False) -> Weights:
         """Bytes in a format. Raises KeyError for a format nobody knows, ValueError for one that cannot be."""
+        ...
+
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> LayerBytes:
+        """The same bytes layer by layer. Raises what `weights` raises, Refusal where nobody says."""
         ...
 
     def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
@@ -55,6 +59,7 @@ class FoldedSubject:
         self.model = model
         self._facts = facts
         self._weigh = lru_cache(maxsize=256)(self._weigh_now)
+        self._layers = lru_cache(maxsize=64)(self._layers_now)
         self._traffic = lru_cache(maxsize=256)(self._traffic_now)
         self._points = lru_cache(maxsize=KEPT_CURVES)(self._points_now)
         self._curves: dict[ComputeSettings, tuple[Curve, Curve]] = {}
@@ -68,6 +73,12 @@ class FoldedSubject:
 
     def _weigh_now(self, quant: str, imatrix: bool, mtp: bool) -> Weights:
         return weigh(self.model, quant, self._facts, imatrix=imatrix, mtp=mtp)
+
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> LayerBytes:
+        return self._layers(quant, imatrix, mtp)
+
+    def _layers_now(self, quant: str, imatrix: bool, mtp: bool) -> LayerBytes:
+        return layer_bytes(self.model, quant, self._facts, imatrix=imatrix, mtp=mtp)
 
     def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
         return self._traffic(quant, imatrix)

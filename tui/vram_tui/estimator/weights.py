@@ -21,6 +21,10 @@ ALIGNMENT_BYTES = 128
 
 HOST_ROLES = frozenset(("embedding", "per_layer_embedding", "embedding_norm", "embedding_norm_bias"))
 """Tensors of the input layer: llama.cpp keeps them in RAM whatever is offloaded."""
+REPEATED_ROLES = frozenset(("rope_factors",))
+"""Tensors that belong to every layer: each buffer with layers has its copy."""
+FIRST_LAYER_ROLES = frozenset(("per_layer_projection", "per_layer_projection_norm"))
+"""Tensors of the whole model that lie where the first layer does."""
 LOADED_ALWAYS = frozenset(("indexer_k_norm", "indexer_k_norm_bias"))
 """Tensors that llama.cpp's loader reads even in MTP layers that it does not load otherwise."""
 
@@ -45,12 +49,37 @@ class Census(NamedTuple):
     parameters: int
 
 
-class LayerBytes(NamedTuple):
-    """Device bytes by layer as (dense, experts), of the output layer, and host bytes of the input layer."""
+class Part(NamedTuple):
+    """Bytes of one layer's dense tensors, of its experts and of the largest of each, in one kind of buffer."""
 
-    layers: tuple[tuple[int, int], ...]
-    head_bytes: int
-    embedding_bytes: int
+    dense: int = 0
+    experts: int = 0
+    largest_dense: int = 0
+    largest_expert: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.dense + self.experts
+
+    @property
+    def largest(self) -> int:
+        return max(self.largest_dense, self.largest_expert)
+
+
+class LayerBytes(NamedTuple):
+    """Bytes by layer (MTP layers last, 0 where not loaded), on an accelerator and, unpadded, in RAM.
+
+    `head` is the output layer, `host_head` what it adds in RAM (nothing where it is tied: the input embedding is
+    there); `repeated` are tensors that every buffer with layers holds once; `embedding` is the input layer in RAM.
+    Layers, head and `repeated` add up to the device bytes of an accelerator that holds everything.
+    """
+
+    layers: tuple[Part, ...]
+    host_layers: tuple[Part, ...]
+    head: int
+    host_head: int
+    repeated: int
+    embedding: int
 
 
 @lru_cache(maxsize=32)
@@ -186,19 +215,80 @@ def _flat(model: Model, bits: float, mtp: bool) -> Weights:
 
 
 def layer_bytes(model: Model, quant: str, facts: Facts, *, imatrix: bool, mtp: bool = False) -> LayerBytes:
-    """Device bytes of every layer in a GGUF file type; with the output layer they add up to `weigh`'s device bytes."""
+    """Bytes of every layer in a format; raises what `weigh` raises."""
+    if quant.startswith("bpw:"):
+        whole = weigh(model, quant, facts, imatrix=imatrix, mtp=mtp)
+        return spread_by_elements(model, whole, mtp=mtp)
     counted = census(model)
-    layers = [[0, 0] for _ in range(counted.layers)]
-    head = embedding = 0
+    device, host = (_Tally(counted.layers) for _ in range(2))
+    embedding = 0
     for tensor, type_name, rows in typed_tensors(model, quant, facts, imatrix=imatrix):
-        size = device_bytes(type_name, tensor.shape)
+        size, plain = device_bytes(type_name, tensor.shape), tensor_bytes(type_name, tensor.shape)
+        tied = tensor.role == "embedding" and not counted.has_head
         if tensor.role in HOST_ROLES:
-            embedding += tensor_bytes(type_name, tensor.shape)
-            head += size if tensor.role == "embedding" and not counted.has_head else 0
+            embedding += plain
+            device.head += size if tied else 0
             continue
         for layer, of_mtp in rows:
-            if layer < 0:
-                head += size
-            elif mtp or not of_mtp or tensor.role in LOADED_ALWAYS:
-                layers[layer][tensor.role.endswith("_exps")] += size
-    return LayerBytes(tuple((dense, experts) for dense, experts in layers), head, embedding)
+            if layer < 0 or mtp or not of_mtp or tensor.role in LOADED_ALWAYS:
+                device.add(layer, tensor.role, size)
+                host.add(layer, tensor.role, plain)
+    return LayerBytes(device.parts(), host.parts(), device.head, host.head, device.repeated, embedding)
+
+
+def of_experts(role: str) -> bool:
+    """Whether a tensor goes where `--n-cpu-moe` sends a layer's experts: their matrices, biases and scales."""
+    return "_exps" in role or role == "expert_scale"
+
+
+class _Tally:
+    """Bytes summed by layer."""
+
+    def __init__(self, layers: int) -> None:
+        self._layers = [[0, 0, 0, 0] for _ in range(layers)]
+        self.head = self.repeated = 0
+
+    def add(self, layer: int, role: str, size: int) -> None:
+        if layer < 0 and role in REPEATED_ROLES:
+            self.repeated += size
+        elif layer < 0 and role not in FIRST_LAYER_ROLES:
+            self.head += size
+        else:
+            row, kind = self._layers[max(layer, 0)], of_experts(role)
+            row[kind] += size
+            row[2 + kind] = max(row[2 + kind], size)
+
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(Part(*row) for row in self._layers)
+
+
+def spread_by_elements(model: Model, whole: Weights, *, mtp: bool = False) -> LayerBytes:
+    """Known totals spread over the layers by their elements, where nothing says how many bytes a tensor takes."""
+    counted = census(model)
+    tally = _Tally(counted.layers)
+    for tensor, places in counted.groups:
+        for layer, _, of_mtp in places:
+            if tensor.role not in HOST_ROLES and (mtp or not of_mtp):
+                tally.add(layer, tensor.role, tensor.elements)
+            elif tensor.role == "embedding" and not counted.has_head:
+                tally.head += tensor.elements
+    parts = tally.parts()
+    elements = sum(part.total for part in parts) + tally.head + tally.repeated
+    seen = given = 0
+
+    def share(count: int) -> int:
+        """Bytes of the next so many elements: what was rounded away before is given then."""
+        nonlocal seen, given
+        seen += count
+        before, given = given, seen * whole.device_bytes // max(elements, 1)
+        return given - before
+
+    rate = whole.device_bytes / max(elements, 1)
+    layers = tuple(
+        Part(
+            share(part.dense), share(part.experts), round(part.largest_dense * rate), round(part.largest_expert * rate)
+        )
+        for part in parts
+    )
+    head = share(tally.head + tally.repeated)
+    return LayerBytes(layers, layers, head, head if counted.has_head else 0, 0, whole.host_bytes)

@@ -1,17 +1,28 @@
 """llama.cpp and its front ends: what they allocate for a model, a format and a scenario."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from vram_tui.estimator.caches import Caches, CacheSettings, caches
+from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.curves import STEP_TOKENS
 from vram_tui.estimator.devices import Device, Machine, class_chain
 from vram_tui.estimator.facts import Facts, RuntimeFacts
-from vram_tui.estimator.memory import Cost, DeviceMemory, Memory, Peak, Weights
+from vram_tui.estimator.memory import Cost, DeviceMemory, Memory, Peak, Reach, Weights
 from vram_tui.estimator.profile import HeadShape, Profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.runtimes.llamacpp_compute import compute_settings, peaks
+from vram_tui.estimator.runtimes.llamacpp_split import (
+    Spread,
+    device_settings,
+    span_caches,
+    spread,
+    spreads,
+    staging_cost,
+)
 from vram_tui.estimator.scenario import Scenario
+from vram_tui.estimator.splitting import RAM
 from vram_tui.estimator.subject import Subject
 from vram_tui.estimator.units import MIB
 
@@ -38,41 +49,122 @@ class Settings(NamedTuple):
 def compile_llamacpp(subject: Subject, quant: str, scenario: Scenario, facts: Facts) -> Memory:
     """Everything that llama.cpp reserves before it computes. Raises Refusal where it would not start."""
     profile = subject.profile
+    if "auto" in (scenario.ngl, scenario.n_cpu_moe):
+        from vram_tui.estimator.offload import settled
+
+        scenario = settled(subject, quant, 0, scenario, facts)
     runtime = facts.runtimes[scenario.runtime]
     engine = facts.runtimes.get(runtime.engine, runtime)
     weights = subject.weights(quant, scenario.imatrix, scenario.mtp)
     settings, warnings = resolve(profile, scenario, runtime, engine)
+    shaped = compute_settings(settings.cache, settings.outputs, on_gpu=settings.on_gpu)
     found = caches(profile, settings.cache)
-    device = _device(scenario.machine)
-    costs = (
-        _weights_cost(weights, quant, settings.on_gpu),
-        *found.costs,
-        *_mtp_costs(profile, scenario, settings, found),
-        *_overhead(runtime, engine, device if settings.on_gpu else None, settings.on_gpu),
-    )
-    peak, host_peak = peaks(subject, compute_settings(settings.cache, settings.outputs, on_gpu=settings.on_gpu))
-
-    def memory(name: str, costs: tuple[Cost, ...], peak: Peak | None, usable: int | None) -> DeviceMemory:
-        return DeviceMemory(
-            name, found.reaches, costs, peak, settings.tokens_divisor, usable, STEP_TOKENS, settings.ctx_factor
-        )
-
-    host_costs: tuple[Cost, ...] = (_output_cost(profile, settings),)
-    if settings.on_gpu:
-        host_costs = (*_host_weights(weights, quant), *host_costs)
-    ram = scenario.machine.host_ram_bytes if scenario.machine else None
-    name = device.name if device and settings.on_gpu else "device" if settings.on_gpu else "RAM"
-    usable = device.usable_bytes if device else None
+    build = _Build(subject, quant, scenario, facts, settings, shaped, weights, found)
+    devices, host = (_split if spreads(scenario) else _alone)(build)
     return Memory(
         quant,
         weights,
-        (memory(name, costs, peak, usable if settings.on_gpu else ram),),
-        memory("host", host_costs, host_peak if settings.on_gpu else None, ram),
+        devices,
+        host,
         found.parts,
         (*warnings, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in profile.compute_warnings)),
         profile.context_tokens,
         scenario.runtime,
     )
+
+
+class _Build(NamedTuple):
+    """All that the devices of one memory are built from."""
+
+    subject: Subject
+    quant: str
+    scenario: Scenario
+    facts: Facts
+    settings: Settings
+    shaped: ComputeSettings
+    weights: Weights
+    caches: Caches
+
+    def memory(
+        self, name: str, reaches: tuple[Reach, ...], costs: tuple[Cost, ...], peak: Peak | None, usable: int | None
+    ) -> DeviceMemory:
+        divisor, factor = self.settings.tokens_divisor, self.settings.ctx_factor
+        return DeviceMemory(name, reaches, costs, peak, divisor, usable, STEP_TOKENS, factor)
+
+    def overhead(self, device: Device | None) -> tuple[Cost, ...]:
+        runtime = self.facts.runtimes[self.scenario.runtime]
+        engine = self.facts.runtimes.get(runtime.engine, runtime)
+        return tuple(_overhead(runtime, engine, device, self.settings.on_gpu))
+
+    @property
+    def ram_bytes(self) -> int | None:
+        return self.scenario.machine.host_ram_bytes if self.scenario.machine else None
+
+
+def _alone(build: _Build) -> tuple[tuple[DeviceMemory, ...], DeviceMemory]:
+    """Everything on one device, or in the RAM where there is none."""
+    settings, weights = build.settings, build.weights
+    found = _with_mtp(build.subject.profile, build.scenario, settings.cache, build.caches)
+    profile, on_gpu = build.subject.profile, settings.on_gpu
+    device = _device(build.scenario.machine) if on_gpu else None
+    costs = (
+        _weights_cost(weights.device_bytes if on_gpu else weights.loaded_bytes, weights, build.quant, on_gpu),
+        *found.costs,
+        *build.overhead(device),
+    )
+    peak, host_peak = peaks(build.subject, build.shaped)
+    host_costs: tuple[Cost, ...] = (_output_cost(profile, settings),)
+    if on_gpu:
+        host_costs = (*_host_weights(weights, build.quant), *host_costs)
+    name = device.name if device else "device" if on_gpu else "RAM"
+    usable = (device.usable_bytes if device else None) if on_gpu else build.ram_bytes
+    whole = build.memory(name, found.reaches, costs, peak, usable)
+    host = build.memory("host", found.reaches, host_costs, host_peak if on_gpu else None, build.ram_bytes)
+    return (whole,), host
+
+
+def _split(build: _Build) -> tuple[tuple[DeviceMemory, ...], DeviceMemory]:
+    """Layers over devices, and what of them stays in RAM."""
+    scenario, settings, quant = build.scenario, build.settings, build.quant
+    profile, machine = build.subject.profile, build.scenario.machine
+    cards: tuple[Device | None, ...] = machine.devices if machine else (None,)
+    placed = spread(build.subject, quant, scenario, build.facts)
+    last = placed.split.head
+    devices = []
+    for place, card in enumerate(cards):
+        held = span_caches(profile, *placed.span(place), settings.cache)
+        if place == last:
+            held = _with_mtp(profile, scenario, settings.cache, held)
+        shaped = device_settings(build.shaped, placed, place, len(cards))
+        costs = (
+            _weights_cost(placed.device_bytes(place), build.weights, quant, True),
+            *held.costs,
+            *(staging_cost(placed, profile.hidden_size, build.shaped) if place == 0 else ()),
+            *build.overhead(card),
+        )
+        peak = peaks(build.subject, shaped)[0] if shaped else None
+        usable = card.usable_bytes if card else None
+        devices.append(build.memory(card.name if card else "device", held.reaches, costs, peak, usable))
+    return tuple(devices), _beside(build, placed, len(cards))
+
+
+def _beside(build: _Build, placed: Spread, devices: int) -> DeviceMemory:
+    """The RAM beside devices that hold a part of the layers."""
+    settings, profile = build.settings, build.subject.profile
+    in_ram = settings.cache._replace(row_multiple=0)
+    held = span_caches(profile, *placed.span(RAM), in_ram)
+    whole, single = placed.host_bytes()
+    if placed.split.head == RAM:
+        held = _with_mtp(profile, build.scenario, in_ram, held)
+    costs = (
+        *_host_weights(build.weights, build.quant),
+        *_ram_weights("layers in RAM", whole, "sum over tensors of the first layers", build.quant),
+        *_ram_weights("experts in RAM", single, "sum over the tensors that are sent to RAM", build.quant),
+        *held.costs,
+        _output_cost(profile, settings),
+    )
+    shaped = build.shaped if placed.partial or devices == 1 else replace(build.shaped, devices=devices)
+    return build.memory("host", held.reaches, costs, peaks(build.subject, shaped)[1], build.ram_bytes)
 
 
 def resolve(
@@ -143,8 +235,7 @@ def _device(machine: Machine | None) -> Device | None:
     return machine.devices[0] if machine and machine.devices else None
 
 
-def _weights_cost(weights: Weights, quant: str, on_gpu: bool) -> Cost:
-    size = weights.device_bytes if on_gpu else weights.loaded_bytes
+def _weights_cost(size: int, weights: Weights, quant: str, on_gpu: bool) -> Cost:
     return Cost(
         "weights",
         "weights",
@@ -153,6 +244,13 @@ def _weights_cost(weights: Weights, quant: str, on_gpu: bool) -> Cost:
         numbers=(("format", quant), ("bits_per_weight", round(weights.bits_per_weight, 4))),
         source="llama.cpp src/llama-quant.cpp, src/llama-model.cpp",
     )
+
+
+def _ram_weights(name: str, size: int, formula: str, quant: str) -> tuple[Cost, ...]:
+    if not size:
+        return ()
+    source = "llama.cpp src/llama-model.cpp, common/arg.cpp"
+    return (Cost(name, "weights", size, formula=formula, numbers=(("format", quant),), source=source),)
 
 
 def _host_weights(weights: Weights, quant: str) -> tuple[Cost, ...]:
@@ -179,18 +277,22 @@ def _output_cost(profile: Profile, settings: Settings) -> Cost:
     )
 
 
-def _mtp_costs(profile: Profile, scenario: Scenario, settings: Settings, found: Caches) -> Iterator[Cost]:
-    """The caches of multi-token-prediction layers: a context of their own, as long as the model's."""
+def _with_mtp(profile: Profile, scenario: Scenario, settings: CacheSettings, found: Caches) -> Caches:
+    """The caches with those of multi-token-prediction layers: a context of their own, as long as the model's."""
     if not scenario.mtp or not profile.mtp_caches:
-        return
-    from dataclasses import replace
-
-    own = caches(
-        replace(profile, caches=profile.mtp_caches, accumulators=0, recurrent_layers=0, bare_layers=0), settings.cache
+        return found
+    bare = replace(profile, caches=profile.mtp_caches, kinds=(), accumulators=0, recurrent_layers=0, bare_layers=0)
+    own = caches(bare, settings)
+    reaches = tuple(dict.fromkeys((*found.reaches, *own.reaches)))
+    costs = tuple(
+        replace(
+            cost,
+            name=f"{cost.name} of MTP",
+            per_cell=tuple((reaches.index(own.reaches[index]), count) for index, count in cost.per_cell),
+        )
+        for cost in own.costs
     )
-    for cost in own.costs:
-        per_cell = tuple((found.reaches.index(own.reaches[index]), count) for index, count in cost.per_cell)
-        yield replace(cost, name=f"{cost.name} of MTP", per_cell=per_cell)
+    return found._replace(reaches=reaches, costs=(*found.costs, *costs))
 
 
 def _overhead(runtime: RuntimeFacts, engine: RuntimeFacts, device: Device | None, on_gpu: bool) -> Iterator[Cost]:

@@ -63,7 +63,7 @@ def peaks(subject: "Subject", settings: ComputeSettings) -> tuple[Peak, Peak]:
 def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
     """Compute bytes of one device that holds the whole model, and of the host, for the tokens of one stream."""
     sparse = _sparse(model)
-    tapes = remembered(lambda asked: device_tape(model, asked))
+    tapes = remembered(lambda asked: device_tape(model, asked, asked.first, asked.after))
 
     def at(tokens: int) -> ComputeSettings:
         return _shortened(settings, tokens, sparse)
@@ -79,7 +79,7 @@ def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
 def points(model: Model, settings: ComputeSettings, tokens: int) -> tuple[Curve, Curve]:
     """The curves of `curves` where only one context counts: right there, level elsewhere, and a tenth of the work."""
     asked = _shortened(settings, tokens, _sparse(model))
-    device = device_tape(model, asked).reserved_bytes(compute.cells(model, asked, tokens))
+    device = device_tape(model, asked, asked.first, asked.after).reserved_bytes(compute.cells(model, asked, tokens))
     return Curve((tokens,), (device,)), Curve((tokens,), (compute.host_bytes(model, asked, tokens),))
 
 
