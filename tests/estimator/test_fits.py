@@ -23,7 +23,7 @@ from vram_tui.estimator.placing import (
     HARDWARE_SORTS,
     Offer,
     Placement,
-    evenly,
+    Placer,
     explain_placement,
     loads,
     matches,
@@ -201,9 +201,10 @@ def test_several_devices_hold_more_and_settle_to_the_exact_split() -> None:
             assert bits_of(exact.quant, FACTS) >= bits_of(alone.quant, FACTS)
         if exact.fit in ("fits", "tight"):
             assert exact.used_bytes <= exact.usable_bytes
-            # The estimate that orders the rows is close to what the split gives.
-            assert quick.quant == exact.quant
-            assert abs(quick.used_bytes - exact.used_bytes) < 0.06 * exact.usable_bytes, model
+            # The estimate that orders the rows promises at least what the split gives, and is close to it.
+            assert bits_of(quick.quant, FACTS) >= bits_of(exact.quant, FACTS)
+            if quick.quant == exact.quant:
+                assert abs(quick.used_bytes - exact.used_bytes) < 0.06 * exact.usable_bytes, model
 
 
 def test_formats_that_a_runtime_does_not_load_give_way_to_its_own() -> None:
@@ -244,12 +245,17 @@ def placements(
 
 @pytest.mark.parametrize("scenario", [Scenario(), Scenario(kv_k="q8_0", kv_v="q8_0"), Scenario(seqs=4)])
 def test_placements_hold_what_their_own_machine_is_compiled_to(scenario: Scenario) -> None:
-    for one in placements(scenario=scenario):
-        on_it = replace(scenario, machine=one.machine)
-        memory = compile_memory(subject("Qwen/Qwen3-30B-A3B"), "Q4_K_M", on_it, FACTS)
-        assert one.used_bytes == evenly(memory, 1 << 15, len(one.machine.devices))[0], one.text
-        assert one.usable_bytes == one.machine.devices[0].usable_bytes
-        assert one.fits == (one.used_bytes <= one.usable_bytes)
+    asked = subject("Qwen/Qwen3-30B-A3B")
+    placer = Placer(asked, "Q4_K_M", 1 << 15, scenario, FACTS)
+    for one in placements(scenario=scenario)[::9]:
+        settled = placer.settle(one)
+        memory = compile_memory(asked, "Q4_K_M", replace(scenario, machine=settled.machine), FACTS)
+        assert settled.exact
+        assert settled.used_bytes == max(device.at(1 << 15) for device in memory.devices), one.text
+        assert settled.usable_bytes == settled.machine.devices[0].usable_bytes
+        assert settled.fits == (settled.used_bytes <= settled.usable_bytes)
+        # An even spread is the least that the fullest device can hold.
+        assert one.used_bytes <= settled.used_bytes or settled.count != one.count
 
 
 def test_a_card_comes_with_the_fewest_that_hold_the_cell() -> None:

@@ -7,7 +7,15 @@ from vram_tui.commands.common import Parser, add_common, print_json, print_table
 from vram_tui.commands.errors import CommandError, NothingFoundError
 from vram_tui.commands.options import add_options, given
 from vram_tui.commands.workspace import Workspace
-from vram_tui.estimator.placing import HARDWARE_SORTS, Offer, Placement, matches, rank_hardware, sort_placements
+from vram_tui.estimator.placing import (
+    HARDWARE_SORTS,
+    Offer,
+    Placement,
+    Placer,
+    matches,
+    rank_hardware,
+    sort_placements,
+)
 from vram_tui.exporters.rankings import hardware_table, placement_json
 from vram_tui.quantities import format_tokens
 
@@ -36,11 +44,15 @@ def run(name: str, argv: list[str]) -> int:
     if not offered:
         raise NothingFoundError("no hardware of that kind and vendor")
     try:
-        ranked = rank_hardware(chosen.subject, quant, ctx, replace(scenario, machine=None), desk.facts, offered)
+        asked = replace(scenario, machine=None)
+        ranked = rank_hardware(chosen.subject, quant, ctx, asked, desk.facts, offered)
     except KeyError:
         raise CommandError(f"no format '{quant[:40]}' (see vram-tui quants)", "quant") from None
     if not ranked:
         raise NothingFoundError(f"{scenario.runtime} runs on none of these")
+    # What does not hold it spread evenly holds it in no way; the others are made exact.
+    placer = Placer(chosen.subject, quant, ctx, asked, desk.facts)
+    ranked = tuple(placer.settle(one) if one.fits else one for one in ranked)
     fitting = [one for one in ranked if one.fits]
     rows = sort_placements(ranked if arguments.all or not fitting else fitting, arguments.sort)
     shown = rows[: arguments.limit] if arguments.limit else rows

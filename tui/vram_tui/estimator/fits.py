@@ -4,20 +4,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vram_tui.estimator.compiling import compile as compile_memory
-from vram_tui.estimator.compute_setting import ComputeSettings
-from vram_tui.estimator.curves import Curve
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import DeviceMemory, Memory, Weights
-from vram_tui.estimator.model import Model
 from vram_tui.estimator.placing import FITS, NO, OFFLOAD, SPLITTER, TIGHT, even_reach, evenly, loads, plan_of, verdict
-from vram_tui.estimator.profile import Profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.estimator.sharding import Plan
 from vram_tui.estimator.speed import Offload, Speed, speed
 from vram_tui.estimator.speed_constants import engine_of
-from vram_tui.estimator.subject import Subject
+from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.estimator.units import GIB, ceil_div
 
 DEFAULT_FORMATS = ("Q2_K", "Q3_K_M", "IQ4_XS", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0", "F16")
@@ -79,35 +75,6 @@ def formats_for(runtime: str, facts: Facts, wanted: Sequence[str]) -> tuple[str,
 def bits_of(quant: str, facts: Facts) -> float:
     """Nominal bits per weight: the order of formats from the most faithful down."""
     return float(quant.removeprefix("bpw:")) if quant.startswith("bpw:") else facts.formats[quant].bits_per_weight
-
-
-class AtOnePoint:
-    """A subject that is asked for one context alone: its compute buffer need not be followed over all of them."""
-
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self.tokens = 0
-        """Of one stream at that context."""
-        self.level = False
-        """Whether the compute curves that it gave are right at those tokens alone."""
-        self.weights, self.layer_bytes, self.traffic = subject.weights, subject.layer_bytes, subject.traffic
-
-    @property
-    def id(self) -> str:
-        return self._subject.id
-
-    @property
-    def profile(self) -> Profile:
-        return self._subject.profile
-
-    @property
-    def model(self) -> Model:
-        return self._subject.model
-
-    def compute(self, settings: ComputeSettings, tokens: int = 0) -> tuple[Curve, Curve]:
-        found = self._subject.compute(settings, tokens or self.tokens)
-        self.level = len(found[0].contexts) == 1
-        return found
 
 
 class Fitter:
@@ -184,21 +151,16 @@ class Fitter:
         point.tokens = device.tokens(ctx)
         count = len(self._budgets)
         total, size = device.at(ctx), self._size(rows[0][1])
-        budget, extra, close = sum(self._budgets), 0, 0
+        budget, extra = sum(self._budgets), 0
         if count > 1:
-            # Every device beyond the first has a context and a compute buffer of its own, and holds whole layers.
+            # Every device beyond the first has a context and a compute buffer of its own. How whole layers fall is
+            # left to `settle`: it follows a graph for every device.
             extra = (count - 1) * (device.group_bytes(ctx, "runtime") + device.group_bytes(ctx, "compute"))
-            close = count * ceil_div(size, max(subject.profile.layer_count, 1))
-        for index, (quant, weights) in enumerate(rows):
+        for quant, weights in rows:
             delta = self._size(weights) - size
             need = total + delta + extra
-            if need > budget + close:
+            if need > budget:
                 continue
-            if count > 1 and need > budget - close:
-                found = self._exact(subject, ctx, nothing, rows[index:])
-                if found.fit != NO:
-                    return found
-                break
             used = ceil_div(need, count)
             room = min(self._budgets) if count == 1 else budget // count
             reach = device.largest_ctx(budget - delta - extra)

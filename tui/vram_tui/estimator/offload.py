@@ -7,9 +7,8 @@ from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.curves import STEP_TOKENS
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
-from vram_tui.estimator.fits import AtOnePoint
 from vram_tui.estimator.scenario import Scenario
-from vram_tui.estimator.subject import Subject
+from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.estimator.units import MIB
 
 AUTO = "auto"

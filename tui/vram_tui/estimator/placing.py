@@ -13,7 +13,7 @@ from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.sharding import Plan
 from vram_tui.estimator.speed import Speed, speed
 from vram_tui.estimator.speed_constants import engine_of
-from vram_tui.estimator.subject import Subject
+from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.estimator.units import GIB, ceil_div
 
 SPLITTER = "llama.cpp"
@@ -80,6 +80,8 @@ class Placement:
     largest_ctx: int
     speed: Speed | None = None
     reason: str = ""
+    exact: bool = True
+    """False where layers were taken to spread evenly over the devices: `Placer.settle` makes it exact."""
 
     @property
     def fits(self) -> bool:
@@ -144,6 +146,8 @@ class Placer:
         self._subject, self._quant, self._ctx, self._facts = subject, quant, ctx, facts
         self._scenario = scenario
         self._splits = engine_of(scenario.runtime, facts).id == SPLITTER
+        given = (scenario.ngl, scenario.n_cpu_moe, scenario.tensor_split or None, scenario.override_tensor or None)
+        self._even = self._splits and scenario.method == "exact" and given == (None, None, None, None)
         self._weights_bytes = subject.weights(quant, scenario.imatrix, scenario.mtp).device_bytes
         self._memories: dict[object, Memory | str] = {}
         self._used: dict[object, int] = {}
@@ -163,48 +167,71 @@ class Placer:
         assert placement is not None
         return placement
 
+    def settle(self, placement: Placement) -> Placement:
+        """The same with whole layers on every device; more units where so many turn out not to hold it.
+
+        The largest context stays that of an even spread: the exact one follows a graph per device over all contexts.
+        """
+        found = placement
+        for count in placement.offer.counts:
+            if count < placement.count:
+                continue
+            found = placement if count == placement.count else self._at(placement.offer, count)
+            found = found if found.exact else self._exact(found)
+            if found.fits or not placement.fits:
+                break
+        return found
+
+    def _exact(self, found: Placement) -> Placement:
+        # Equal devices get equal layers whatever their size.
+        key = (self._question(found.machine, even=False) if found.machine.uniform else found.machine, "exact")
+        used = self._used.get(key)
+        if used is None:
+            point = AtOnePoint(self._subject)
+            memory = compile_memory(point, self._quant, replace(self._scenario, machine=found.machine), self._facts)
+            point.tokens = memory.devices[0].tokens(self._ctx)
+            used = self._used[key] = max(device.at(self._ctx) for device in memory.devices)
+        fit = verdict(used, found.usable_bytes)
+        return replace(
+            found, used_bytes=used, fit=fit, reason=_lacking(fit, used, found.usable_bytes), exact=True,
+            speed=found.speed if fit != NO else None,
+        )  # fmt: skip
+
     def _at(self, offer: Offer, count: int) -> Placement:
         machine = offer.machine(count)
-        question = self._question(machine)
-        memory = self._memory(question, machine)
+        devices = len(machine.devices)
+        even = self._even and devices > 1
+        question = self._question(machine, even)
+        memory = self._memory(question, machine, even)
         if isinstance(memory, str):
             return Placement(offer, count, machine, Plan(), NO, 0, machine.devices[0].usable_bytes, 0, None, memory)
         budget = (
             machine.budget_bytes(0, free=self._scenario.free) if self._splits else memory.devices[0].usable_bytes or 0
         )
-        used = self._used.get(question)
+        used = self._used.get((question, devices))
         if used is None:
-            used = self._used[question] = evenly(memory, self._ctx, len(machine.devices))[0]
+            used = self._used[question, devices] = evenly(memory, self._ctx, devices)[0]
         fit = verdict(used, budget)
-        reason = "" if fit != NO else f"needs {used / GIB:.1f} GiB on a device, {budget / GIB:.1f} GiB can be used"
         plan = plan_of(memory, machine, self._splits)
         rate = None
         if fit != NO:
             rate = speed(
                 self._subject, self._quant, self._ctx, replace(self._scenario, machine=machine), self._facts, plan=plan
             )
+        reach = self._reach(question, memory, budget, devices)
         return Placement(
-            offer,
-            count,
-            machine,
-            plan,
-            fit,
-            used,
-            budget,
-            self._reach(question, memory, budget, len(machine.devices)),
-            rate,
-            reason,
+            offer, count, machine, plan, fit, used, budget, reach, rate, _lacking(fit, used, budget), not even
         )
 
     def _reach(self, question: object, memory: Memory, budget: int, count: int) -> int:
-        key = (question, budget)
+        key = (question, count, budget)
         found = self._reaches.get(key)
         if found is None:
             found = self._reaches[key] = even_reach(memory, self._ctx, budget, count)
         return found
 
-    def _question(self, machine: Machine) -> object:
-        """What the memory depends on: for llama.cpp and its kin not the size of the devices, for servers it too."""
+    def _question(self, machine: Machine, even: bool) -> object:
+        """What the memory depends on: for llama.cpp and its kin not the size of equal devices, for servers it too."""
         device, count = machine.devices[0], len(machine.devices)
         reserve = next(
             (
@@ -215,12 +242,16 @@ class Placer:
             0.0,
         )
         if self._splits:
-            return (count, reserve, device.vendor, device.unified)
+            return (1 if even else count, reserve, device.vendor, device.unified)
         return (count, device.device_class, device.memory_bytes, device.usable_bytes)
 
-    def _memory(self, question: object, machine: Machine) -> Memory | str:
+    def _memory(self, question: object, machine: Machine, even: bool) -> Memory | str:
         found = self._memories.get(question)
         if found is None:
+            if even:
+                # One device holds everything; what of it each of several holds is reckoned from that.
+                free = machine.free_bytes and machine.free_bytes[:1]
+                machine = replace(machine, devices=machine.devices[:1], free_bytes=free)
             try:
                 found = compile_memory(
                     self._subject, self._quant, replace(self._scenario, machine=machine), self._facts
@@ -229,6 +260,12 @@ class Placer:
                 found = refusal.reason
             self._memories[question] = found
         return found
+
+
+def _lacking(fit: str, used_bytes: int, usable_bytes: int) -> str:
+    if fit != NO:
+        return ""
+    return f"needs {used_bytes / GIB:.1f} GiB on a device, {usable_bytes / GIB:.1f} GiB can be used"
 
 
 def evenly(memory: Memory, ctx: int, count: int) -> tuple[int, int]:
@@ -284,7 +321,8 @@ def explain_placement(
     fewer = [count for count in placement.offer.counts if count < placement.count]
     if not fewer:
         return choices, ""
-    before = Placer(subject, quant, ctx, scenario, facts).place(replace(placement.offer, counts=(fewer[-1],)))
+    placer = Placer(subject, quant, ctx, scenario, facts)
+    before = placer.settle(placer.place(replace(placement.offer, counts=(fewer[-1],))))
     return choices, f"{before.text}: {before.reason}" if before.reason else ""
 
 

@@ -104,3 +104,32 @@ class FoldedSubject:
         from vram_tui.estimator.runtimes.llamacpp_compute import points
 
         return points(self.model, settings, tokens)
+
+
+class AtOnePoint:
+    """A subject that is asked for one context alone: its compute buffer need not be followed over all of them."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self.tokens = 0
+        """Of one stream at that context."""
+        self.level = False
+        """Whether the compute curves that it gave are right at those tokens alone."""
+        self.weights, self.layer_bytes, self.traffic = subject.weights, subject.layer_bytes, subject.traffic
+
+    @property
+    def id(self) -> str:
+        return self._subject.id
+
+    @property
+    def profile(self) -> Profile:
+        return self._subject.profile
+
+    @property
+    def model(self) -> Model:
+        return self._subject.model
+
+    def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
+        found = self._subject.compute(settings, tokens or self.tokens)
+        self.level = len(found[0].contexts) == 1
+        return found

@@ -56,7 +56,8 @@ class Hardware(RankedScreen):
         self.ranking.name_title = "hardware"
         self.sort = "price"
         self.placements: tuple[Placement, ...] = ()
-        self.rows: tuple[Placement, ...] = ()
+        self._placer: Placer | None = None
+        self.rows: list[Placement] = []
         self._offers: tuple[Offer, ...] = ()
         self._found: list[Placement] = []
         self._question: Asked | None = None
@@ -101,7 +102,7 @@ class Hardware(RankedScreen):
             self._done()
             return
         subject = answers.library.subject(asked.model, profile)
-        placer = Placer(subject, asked.row.asked, asked.tokens, scenario, answers.facts)
+        self._placer = placer = Placer(subject, asked.row.asked, asked.tokens, scenario, answers.facts)
         self.run(self._place(placer, scenario.runtime), self._done)
 
     def _place(self, placer: Placer, runtime: str) -> Iterator[None]:
@@ -109,6 +110,11 @@ class Hardware(RankedScreen):
         for offer in self._offers:
             if loads(runtime, facts, offer.unit.devices):
                 self._found.append(placer.place(offer))
+            yield
+        # The first page is made exact before it is shown; what lies below, when it comes into sight.
+        first = sort_placements(without_twins(self._found), self.sort)[: self.size.height]
+        for one in first:
+            self._found[self._found.index(one)] = placer.settle(one)
             yield
 
     def progress(self) -> None:
@@ -125,7 +131,7 @@ class Hardware(RankedScreen):
         only = "fits" in self.ranking.filter.casefold().split()
         text = " ".join(words)
         kept = [one for one in self.placements if matches(one.offer, words=text) and (one.fits or not only)]
-        self.rows = sort_placements(kept, self.sort)
+        self.rows = list(sort_placements(kept, self.sort))
         self.ranking.message = self._refused or "no hardware matches: esc clears the filter"
         self.ranking.fill(len(self.rows))
         self._show()
@@ -172,6 +178,8 @@ class Hardware(RankedScreen):
 
     def _shown(self, index: int) -> Shown:
         one = self.rows[index]
+        if not one.exact and self._placer is not None:
+            one = self.rows[index] = self._placer.settle(one)
         units, none = self.home.session.units, self.home.glyphs.none
         used, usable = format_memory(one.used_bytes, units), format_memory(one.usable_bytes, units)
         figures = f"{used} / {usable}" if one.used_bytes else f"{none} / {usable}"
