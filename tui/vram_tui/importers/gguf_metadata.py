@@ -29,12 +29,19 @@ ASKED: Mapping[str, Values] = {
     "cohere2": {"logit_scale": 1.0},
     "cohere2moe": {"logit_scale": 1.0},
     "command-r": {"logit_scale": 1.0},
+    "deepseek4": {"swiglu_clamp_exp": 10.0},
     "granite": {"logit_scale": 1.0},
+    "granite_swa": {"logit_scale": 1.0},
     "granitemoe": {"logit_scale": 1.0},
+    "minimax-01": {"residual_scale": 1.0},
+    "kimi-k3": {"attn_res.block_size": 12, "activation.situ_beta": 1.0, "activation.situ_linear_beta": 1.0},
+    "hy_v4": {"hyper_connection.magnitude": 1.0},
     "gemma4": {"embedding_length_per_layer_input": 0, "attention.shared_kv_layers": 0},
     **dict.fromkeys(("qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"), _SECTIONS),
 }
 """What llama.cpp does not load an architecture without, though no figure depends on it."""
+BARE: Mapping[str, Values] = {"apertus": {f"xielu.{name}": 1.0 for name in ("alpha_n", "alpha_p", "beta", "eps")}}
+"""The same for keys that no architecture's name precedes."""
 
 
 class NoGgufError(ValueError):
@@ -65,7 +72,8 @@ def metadata_of(model: Model) -> Values:
         write = _MIXERS.get(type(mixer))
         found |= write(mixer, model) if write else {}
     found |= _windows(layers) | _shared_caches(model) | _recurrent(layers, model) | _whole(model)
-    return {"general.architecture": architecture, **{f"{architecture}.{name}": value for name, value in found.items()}}
+    own = {f"{architecture}.{name}": value for name, value in found.items()}
+    return {"general.architecture": architecture, **own, **BARE.get(architecture, {})}
 
 
 def _mixers(layer: Layer) -> tuple[Mixer, ...]:
@@ -101,8 +109,10 @@ def _heads(layers: tuple[Layer, ...]) -> Values:
                 found = (mixer.heads, 0)
         heads.append(found[0])
         kv_heads.append(found[1])
-    # A layer without attention still counts the others' query heads: widths are worked out from them.
-    filled = [count or max(heads) for count in heads]
+    # A layer with another mixer still counts the others' query heads: widths are worked out from them. One that is a
+    # feed-forward alone counts none, save where layers are halves and the whole model counts the same.
+    halves = any(layer.feed_forward is None for layer in layers)
+    filled = [count or (max(heads) if layer.mixer or halves else 0) for count, layer in zip(heads, layers, strict=True)]
     return {"attention.head_count": _per_layer(filled), "attention.head_count_kv": _per_layer(kv_heads)}
 
 
@@ -121,7 +131,7 @@ def _feed_forwards(layers: tuple[Layer, ...], model: Model) -> Values:
     dense = max(widths)
     halves = any(layer.feed_forward is None for layer in layers)
     if experts is None:
-        return {"feed_forward_length": _per_layer(widths)} if dense else {"feed_forward_length": 0}
+        return {"feed_forward_length": _per_layer(widths)} | _no_experts(layers, dense)
     routed = [isinstance(layer.feed_forward, Experts) for layer in layers]
     if halves:
         found["feed_forward_length"] = [
@@ -133,6 +143,13 @@ def _feed_forwards(layers: tuple[Layer, ...], model: Model) -> Values:
             [width or dense for width in widths] if len(distinct) > 1 else dense or experts.size
         )
     return found | _experts(experts, routed, model)
+
+
+def _no_experts(layers: tuple[Layer, ...], dense: int) -> Values:
+    """Latent attention is loaded by code that asks for experts, of which there may be none."""
+    if not any(isinstance(one, Mla) for layer in layers for one in _mixers(layer)):
+        return {}
+    return {"expert_feed_forward_length": dense, "expert_shared_count": 0, "leading_dense_block_count": len(layers)}
 
 
 def _experts(experts: Experts, routed: list[bool], model: Model) -> Values:
@@ -207,13 +224,15 @@ def _latent(mixer: Mixer, model: Model) -> Values:
         "attention.key_length_mla": key,
         "attention.value_length_mla": value,
     }
-    layers = [one for layer in model.layers() for one in _mixers(layer) if isinstance(one, Mla)]
-    indexer = next((one.indexer for one in layers if one.indexer), None)
+    layers = [next((one for one in _mixers(layer) if isinstance(one, Mla)), None) for layer in model.layers()]
+    indexer = next((one.indexer for one in layers if one and one.indexer), None)
     if indexer:
         found["attention.indexer.head_count"] = indexer.heads
         found["attention.indexer.key_length"] = indexer.dim
         found["attention.indexer.top_k"] = indexer.top_k or 2048
-        found["attention.indexer.types"] = [one.indexer is not None for one in layers]
+        found["attention.indexer.types"] = [one is None or one.indexer is not None for one in layers]
+        if indexer.pool:
+            found["attention.indexer.kpool"] = indexer.pool
     return found
 
 
