@@ -84,6 +84,9 @@ class Gguf:
     fused: tuple[str, ...] = ()
     mla: str = "absorbed"
     rope_factors: int = 0
+    """Elements of all tables that scale rotary frequencies."""
+    rope_tables: int = 1
+    """How many such tables there are: two where long and short contexts have their own."""
     layer_scalars: int = 0
     stored_shared_kv: bool = False
     tied: bool | None = None

@@ -161,7 +161,8 @@ def _model_wide(model: Model, file: bool) -> Iterator[Tensor]:
             if model.norm == "layer":
                 yield norm(f"{role}_bias", hidden)
     if model.per_layer_input:
-        yield from _per_layer_table(model, model.per_layer_input)
+        # A file has one vocabulary: the smaller table is filled up to it.
+        yield from _per_layer_table(model, model.per_layer_input, vocab if file else model.per_layer_input.vocab_size)
     if model.altup:
         for role in ("altup_projection", "altup_unembedding"):
             yield Tensor(role, "other", (hidden, hidden, model.altup.inputs - 1), KEPT_16)
@@ -170,11 +171,13 @@ def _model_wide(model: Model, file: bool) -> Iterator[Tensor]:
     if model.lookup_tables and not file:
         yield Tensor("lookup_table", "other", (model.lookup_tables,))
     if model.gguf.rope_factors and file:
-        yield Tensor("rope_factors", "other", (model.gguf.rope_factors,), KEPT_F32, counted=False)
+        tables = max(model.gguf.rope_tables, 1)
+        for _ in range(tables):
+            yield Tensor("rope_factors", "other", (model.gguf.rope_factors // tables,), KEPT_F32, counted=False)
 
 
-def _per_layer_table(model: Model, extra: PerLayerInput) -> Iterator[Tensor]:
+def _per_layer_table(model: Model, extra: PerLayerInput, rows: int) -> Iterator[Tensor]:
     width = extra.size * model.layer_count
-    yield Tensor("per_layer_embedding", "emb", (width, extra.vocab_size))
+    yield Tensor("per_layer_embedding", "emb", (width, rows))
     yield Tensor("per_layer_projection", "other", (model.hidden_size, width), KEPT_16)
     yield norm("per_layer_projection_norm", extra.size)

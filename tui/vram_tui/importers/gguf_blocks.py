@@ -26,6 +26,7 @@ from vram_tui.estimator.blocks import (
 )
 from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, Layer, Model, Mtp, PerLayerInput, Tower
 from vram_tui.importers.gguf_left_out import without
+from vram_tui.importers.gguf_names import FACTORS
 from vram_tui.importers.gguf_observed import Seen, observed
 from vram_tui.importers.gguf_traits import TRAITS, GgufTraits
 
@@ -161,6 +162,7 @@ class _Reader:
             fused=traits.fused,
             mla=self._mla_style() if self.is_mla else "absorbed",
             rope_factors=self._rope_factors(rotary // 2),
+            rope_tables=self._rope_tables(),
             layer_scalars=traits.layer_scalars,
             mtp=not self.mtp or self.seen.has(self.trunk, "attn_norm.weight", "nextn.eh_proj.weight") is not False,
             stored_shared_kv=self._stores_shared_kv(),
@@ -173,9 +175,13 @@ class _Reader:
     def _rope_factors(self, width: int) -> int:
         """Elements of the tables that scale rotary frequencies."""
         if self.seen:
-            tables = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
-            return sum(math.prod(self.seen.tensors[name]) for name in tables if name in self.seen.tensors)
+            return sum(math.prod(self.seen.tensors[name]) for name in FACTORS if name in self.seen.tensors)
         return {"": 0, "optional": width}.get(self.traits.rope_factors, 2 * width)
+
+    def _rope_tables(self) -> int:
+        if self.seen:
+            return max(1, sum(name in self.seen.tensors for name in FACTORS))
+        return 2 if self.traits.rope_factors == "long and short" else 1
 
     def _stores_shared_kv(self) -> bool:
         stored = self.seen.has(self.trunk - 1, "attn_k.weight", "attn_v.weight")

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from vram_tui.estimator.blocks import KEPT_F32, Attention
 from vram_tui.estimator.model import Layer, Model
 from vram_tui.importers.gguf_file import TensorInfo
-from vram_tui.importers.gguf_names import NamedTensor, file_tensors
+from vram_tui.importers.gguf_names import FACTORS, NamedTensor, file_tensors
 from vram_tui.importers.gguf_tensors import layer_of
 
-FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
-"""Tables of position factors: counted together, wherever the file keeps them."""
 SHOWN = 3
 
 

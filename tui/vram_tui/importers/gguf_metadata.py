@@ -202,8 +202,7 @@ def _attention(mixer: Mixer, model: Model) -> Values:
         found["attention.indexer.block_size"] = 128
         found["attention.indexer.local_blocks"] = 1
     # A table of factors has one for each pair of rotary elements; some models have a long and a short one.
-    tables = 1 if TRAITS[model.gguf.architecture].rope_factors == "optional" else 2
-    found["rope.dimension_count"] = 2 * model.gguf.rope_factors // tables or full.head_dim
+    found["rope.dimension_count"] = 2 * model.gguf.rope_factors // model.gguf.rope_tables or full.head_dim
     return found
 
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from vram_tui.estimator.blocks import Mamba2, Parallel, Tensor
+from vram_tui.estimator.blocks import Attention, Mamba2, Parallel, Tensor
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.formats import TYPES
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.tensors import LayerTensor, trunk_tensors
 from vram_tui.estimator.weights import typed_tensors
+from vram_tui.importers.gguf_traits import TRAITS
 
 
 class NamedTensor(NamedTuple):
@@ -41,7 +42,6 @@ _MODEL_WIDE: Mapping[str, str] = {
     "hyper_head_fn": "output_hc_fn.weight",
     "hyper_head_base": "output_hc_base.weight",
     "hyper_head_scale": "output_hc_scale.weight",
-    "rope_factors": "rope_freqs.weight",
 }
 _LAYER: Mapping[str, tuple[str, ...]] = {
     "attn_o": ("attn_output.weight",),
@@ -65,6 +65,10 @@ _LAYER: Mapping[str, tuple[str, ...]] = {
     "shared_gate": ("ffn_gate_inp_shexp.weight",),
     "latent_down": ("ffn_latent_down.weight",),
     "latent_up": ("ffn_latent_up.weight",),
+    "latent_out_norm": ("ffn_routed_norm.weight",),
+    "residual_vector": ("attn_res_score.weight", "ffn_res_score.weight"),
+    "indexer_pool": ("indexer_compressor_gate.weight",),
+    "indexer_pool_positions": ("indexer_compressor_ape.weight",),
     "branch_norm": ("post_ffw_norm_1.weight", "pre_ffw_norm_2.weight", "post_ffw_norm_2.weight"),
     "expert_scale": tuple(
         f"ffn_{side}_exps.{what}" for what in ("scale", "input_scale") for side in ("down", "gate", "up")
@@ -114,6 +118,18 @@ _NORM_LAST = frozenset(("lfm2", "lfm2moe"))
 _INTEGERS = frozenset(("router_table",))
 _BARE = frozenset((("falcon-h1", "ffn_norm"),))
 """Norms whose names have no ending."""
+FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+"""Tables that scale rotary frequencies: the one, or the two of long and of short contexts."""
+_BY_ARCHITECTURE: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("falcon", "norm"): ("attn_norm", "attn_norm_2"),
+    ("kimi-k3", "latent_down"): ("ffn_routed_down.weight",),
+    ("kimi-k3", "latent_up"): ("ffn_routed_up.weight",),
+}
+"""Names that only one architecture has."""
+_NORM_BY_HEAD = frozenset(("command-r",))
+"""Architectures whose norms of the whole queries and keys have a row for each head."""
+_FLAT_DECAY = frozenset(("kimi-k3", "glm5-next"))
+"""Architectures whose decay per head is a plain vector beside three convolutions."""
 _DIRECT_INDEXER: Mapping[str, str] = {"indexer_q": "indexer.q_proj.weight", "indexer_k": "indexer.k_proj.weight"}
 
 
@@ -145,9 +161,11 @@ def written_type(tensor: Tensor, type_name: str) -> str:
 
 
 def _model_wide(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTensor]:
+    tables = iter(FACTORS[1:] if model.gguf.rope_tables > 1 else FACTORS)
     for row in rows:
-        name = _MODEL_WIDE.get(row.tensor.role, f"{row.tensor.role}.weight")
-        if row.tensor.role == "final_norm" and model.gguf.architecture in _NORM_LAST:
+        role = row.tensor.role
+        name = next(tables) if role == "rope_factors" else _MODEL_WIDE.get(role, f"{role}.weight")
+        if role == "final_norm" and model.gguf.architecture in _NORM_LAST:
             name = "token_embd_norm.weight"
         yield NamedTensor(name, row.tensor, row.layer, row.mtp, row.tensor.shape)
 
@@ -155,15 +173,13 @@ def _model_wide(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTe
 def _layer(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTensor]:
     counts = Counter(row.tensor.role for row in rows)
     seen: Counter[str] = Counter()
-    groups, kda = _mamba_groups(model), counts["ssm_conv"] > 1
+    sides = _Sides(_mamba_groups(model), _wide_norm_heads(model), _decay_rows(model, counts))
     for row in rows:
         role = row.tensor.role
         number = seen[role]
         seen[role] += 1
         name = _name(model, role, number, counts)
-        yield NamedTensor(
-            f"blk.{row.layer}.{name}", row.tensor, row.layer, row.mtp, _sides(groups, kda, name, row.tensor)
-        )
+        yield NamedTensor(f"blk.{row.layer}.{name}", row.tensor, row.layer, row.mtp, sides.of(name, row.tensor))
 
 
 def _mamba_groups(model: Model) -> int:
@@ -175,20 +191,53 @@ def _mamba_groups(model: Model) -> int:
     return 1
 
 
-def _sides(groups: int, kda: bool, name: str, tensor: Tensor) -> tuple[int, ...]:
-    if name == "ssm_norm.weight" and groups > 1:
-        return (tensor.elements // groups, groups)
-    if name in _CONVOLUTIONS:
-        return (tensor.shape[0], 1, *tensor.shape[1:])
-    if name == "ssm_a" and kda:
-        return (1, *tensor.shape)
-    return tensor.shape
+def _wide_norm_heads(model: Model) -> tuple[int, int]:
+    """Rows of the norms of queries and of keys: one for each head where the whole width is normalised by head."""
+    if model.gguf.architecture in _NORM_BY_HEAD:
+        for layer in model.distinct_layers():
+            if isinstance(layer.mixer, Attention) and layer.mixer.qk_norm == "full":
+                return layer.mixer.heads, layer.mixer.kv_heads
+    return 1, 1
+
+
+def _decay_rows(model: Model, counts: Counter[str]) -> bool:
+    """Whether the decay of each head is a row of its own."""
+    return counts["ssm_conv"] > 1 and model.gguf.architecture not in _FLAT_DECAY
+
+
+class _Sides(NamedTuple):
+    """What decides the sides of a layer's tensors in a file."""
+
+    groups: int
+    norm_heads: tuple[int, int]
+    decay_rows: bool
+
+    def of(self, name: str, tensor: Tensor) -> tuple[int, ...]:
+        rows = self._rows(name)
+        if rows > 1:
+            return (tensor.elements // rows, rows)
+        if name in _CONVOLUTIONS:
+            return (tensor.shape[0], 1, *tensor.shape[1:])
+        if name == "ssm_a" and self.decay_rows:
+            return (1, *tensor.shape)
+        return tensor.shape
+
+    def _rows(self, name: str) -> int:
+        """Rows of a vector that the file keeps as a table; 1 for all others."""
+        match name:
+            case "ssm_norm.weight":
+                return self.groups
+            case "attn_q_norm.weight":
+                return self.norm_heads[0]
+            case "attn_k_norm.weight":
+                return self.norm_heads[1]
+        return 1
 
 
 def _name(model: Model, role: str, number: int, counts: Counter[str]) -> str:
     """The name of a layer's `number`-th tensor of a role, without its block."""
     if role in ("norm", "norm_bias"):
-        name = _norm(model, number)
+        name = _norm(model, number + _norms_skipped(model, counts))
         if (model.gguf.architecture, name) in _BARE:
             return name
         return f"{name}.{'bias' if role == 'norm_bias' else 'weight'}"
@@ -202,16 +251,23 @@ def _name(model: Model, role: str, number: int, counts: Counter[str]) -> str:
         return "ffn_gate_inp.bias"
     if role in _DIRECT_INDEXER and "indexer_q_norm" in counts:
         return _DIRECT_INDEXER[role]
-    if role in _LAYER:
-        names = _LAYER[role]
+    names = _BY_ARCHITECTURE.get((model.gguf.architecture, role)) or _LAYER.get(role)
+    if names:
         return names[number] if number < len(names) else f"{role}_{number}.weight"
     stem, _, last = role.rpartition("_")
     name = f"{stem}.bias" if last == "bias" else f"{role}.weight"
     return name if not number else f"{number}.{name}"
 
 
+def _norms_skipped(model: Model, counts: Counter[str]) -> int:
+    """1 where a layer is a feed-forward alone, whose only norm carries the name of the second."""
+    traits = TRAITS.get(model.gguf.architecture)
+    alone = model.norms == "pre" and counts["norm"] == 1 and "ffn_down" in counts
+    return int(alone and traits is not None and not traits.halves)
+
+
 def _norm(model: Model, number: int) -> str:
-    names = _NORMS.get(model.norms, ())
+    names = _BY_ARCHITECTURE.get((model.gguf.architecture, "norm")) or _NORMS.get(model.norms, ())
     if number >= len(names):
         return f"norm_{number}"
     if model.gguf.architecture in _POST_ATTENTION and names[number] == "ffn_norm":

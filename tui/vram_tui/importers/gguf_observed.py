@@ -1,5 +1,6 @@
 """What a GGUF file's tensor list says about its architecture: the list overrules the traits."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
@@ -115,4 +116,4 @@ def _qk_norm(traits: GgufTraits, shapes: Mapping[str, tuple[int, ...]]) -> str:
     rows = shapes.get("attn_q.weight", (0, 0))[1]
     if traits.gate == "in-q":
         rows //= 2
-    return "full" if rows and width[0] == rows else "head"
+    return "full" if rows and math.prod(width) == rows else "head"

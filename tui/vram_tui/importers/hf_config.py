@@ -147,27 +147,40 @@ def _gguf(read: Reader) -> Gguf:
     architecture = traits.gguf
     if read.model_type == "nemotron_h" and read.experts_count() > 1:
         architecture = "nemotron_h_moe"
+    if traits.mixer == "granite-hybrid" and "mamba" not in read.kinds():
+        # The converter writes a hybrid without states as what it is.
+        architecture = "granitemoe" if keys.whole("num_experts_per_tok", default=0) else "granite"
+    factors = _rope_factors(read)
     return Gguf(
         architecture=architecture,
         vocab_size=262_144 if read.model_type == "gemma3_text" and keys.whole("vocab_size") == 262_208 else 0,
         mtp=traits.gguf_mtp,
         mtp_norms=traits.gguf_mtp_norms,
         fused=traits.fused,
-        rope_factors=_rope_factors(read),
+        rope_factors=factors,
+        rope_tables=2 if factors and _rope_kind(keys) in TWO_TABLES else 1,
         layer_scalars=traits.layer_scalars,
         stored_shared_kv=keys.whole("num_kv_shared_layers", default=0) > 0,
     )
 
 
+TWO_TABLES = ("longrope", "su")
+"""Kinds of RoPE scaling with one table of factors for short contexts and one for long ones."""
+
+
+def _rope_kind(keys: Keys) -> str:
+    rope = keys.get("rope_scaling", "rope_parameters")
+    return str(rope.get("rope_type") or rope.get("type") or "") if isinstance(rope, dict) else ""
+
+
 def _rope_factors(read: Reader) -> int:
     keys = read.keys
-    rope = keys.get("rope_scaling", "rope_parameters")
-    kind = (rope.get("rope_type") or rope.get("type")) if isinstance(rope, dict) else ""
+    kind = _rope_kind(keys)
     if read.model_type.startswith("gemma4"):
         return keys.whole("global_head_dim", default=2 * read.head_dim()) // 2
     if kind == "llama3":
         return read.head_dim() // 2
-    if kind in ("longrope", "su"):
+    if kind in TWO_TABLES:
         # Two tensors, for short and long contexts, of half the rotary width each.
         share = keys.get("partial_rotary_factor", default=1.0)
         return int(read.head_dim() * float(share)) // 2 * 2
