@@ -13,7 +13,9 @@ from vram_tui.estimator.compute_record import pack, unpack
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.compute_tape import Cells, Graph, Size
+from vram_tui.estimator.profile import profile
 from vram_tui.estimator.runtimes.llamacpp_compute import curves
+from vram_tui.estimator.runtimes.llamacpp_split import earliest_alike
 
 UNMODELLED = {"minimax-m3"}
 """Architectures whose graphs hold parts that no block describes yet: warned about, not hidden."""
@@ -140,3 +142,19 @@ def test_a_packed_model_computes_alike(row: dict[str, Any]) -> None:
         assert compute.host_bytes(again, settings, 8192) == compute.host_bytes(model, settings, 8192)
         assert compute.refusal(again, settings) == compute.refusal(model, settings)
         assert compute.warnings(again) == compute.warnings(model)
+
+
+@pytest.mark.parametrize("name", ["Qwen3-8B", "gemma-3-27b", "GLM-5.1", "Qwen3.5-35B-A3B", "Jamba-v0.1", "gpt-oss-20b"])
+def test_like_layers_between_like_neighbours_take_the_same(name: str) -> None:
+    model = model_of(name)
+    found = profile(model)
+    settings = ComputeSettings(ubatch=512, outputs=1, devices=4)
+    at = compute.cells(model, settings, 32768)
+    moved = 0
+    for size in (3, 5, 8):
+        for first in range(2, found.layer_count - size - 1, 2):
+            start, after = earliest_alike(found, first, first + size)
+            moved += start != first
+            here, there = (device_tape(model, settings, *span) for span in ((first, first + size), (start, after)))
+            assert here.reserved_bytes(at) == there.reserved_bytes(at), (first, start, size)
+    assert moved

@@ -9,7 +9,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory, Term, Weights
 from vram_tui.estimator.rule_of_thumb import METHOD as RULE_OF_THUMB
 from vram_tui.estimator.scenario import Scenario
-from vram_tui.estimator.subject import Subject
+from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.estimator.units import GIB
 
 
@@ -131,7 +131,11 @@ def estimate(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: 
     """Answer one context. Raises Refusal (a ValueError) where the runtime refuses, KeyError for unknown names."""
     if ctx < 1:
         raise ValueError(f"a context of {ctx} tokens")
-    memory = compile(subject, quant, scenario, facts)
+    # Without a machine nobody asks for the largest context: the compute buffer is followed at this one alone.
+    alone = AtOnePoint(subject) if scenario.machine is None else None
+    memory = compile(alone or subject, quant, scenario, facts)
+    if alone is not None:
+        alone.tokens = memory.devices[0].tokens(ctx)
     found = answer(subject.id, memory, ctx, scenario, facts)
     if scenario.machine is None or scenario.method == RULE_OF_THUMB:
         return found

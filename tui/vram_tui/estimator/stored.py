@@ -8,7 +8,7 @@ from vram_tui.estimator.facts import Facts, Format
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.refusals import Refusal
-from vram_tui.estimator.subject import FoldedSubject, Subject
+from vram_tui.estimator.subject import AtOnePoint, FoldedSubject, Subject
 from vram_tui.estimator.weights import LayerBytes, Part, census
 
 if TYPE_CHECKING:
@@ -116,14 +116,20 @@ def format_of(subject: Subject, quant: str, facts: Facts) -> Format:
     Raises KeyError for an unknown format, Refusal for the own format of another model's file.
     """
     if quant.startswith(OWN) and quant not in facts.formats:
-        own = subject.formats if isinstance(subject, StoredSubject) else {}
-        if quant not in own:
+        stored = _stored(subject)
+        if stored is None or quant not in stored.formats:
             raise Refusal(f"{quant} is the mixture of one imported file, which is not of this model", "quant")
-        return own[quant]
+        return stored.formats[quant]
     return facts.formats[quant]
 
 
 def known_format(subject: Subject, quant: str) -> str:
     """The format of the facts that `quant` is, or is closest to."""
-    file = subject.files.get(quant) if isinstance(subject, StoredSubject) else None
+    stored = _stored(subject)
+    file = stored.files.get(quant) if stored else None
     return file.like if file else quant
+
+
+def _stored(subject: Subject) -> StoredSubject | None:
+    whole = subject.whole if isinstance(subject, AtOnePoint) else subject
+    return whole if isinstance(whole, StoredSubject) else None

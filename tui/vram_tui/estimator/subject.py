@@ -110,7 +110,7 @@ class AtOnePoint:
     """A subject that is asked for one context alone: its compute buffer need not be followed over all of them."""
 
     def __init__(self, subject: Subject) -> None:
-        self._subject = subject
+        self.whole = subject
         self.tokens = 0
         """Of one stream at that context."""
         self.level = False
@@ -119,17 +119,17 @@ class AtOnePoint:
 
     @property
     def id(self) -> str:
-        return self._subject.id
+        return self.whole.id
 
     @property
     def profile(self) -> Profile:
-        return self._subject.profile
+        return self.whole.profile
 
     @property
     def model(self) -> Model:
-        return self._subject.model
+        return self.whole.model
 
     def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
-        found = self._subject.compute(settings, tokens or self.tokens)
+        found = self.whole.compute(settings, tokens or self.tokens)
         self.level = len(found[0].contexts) == 1
         return found

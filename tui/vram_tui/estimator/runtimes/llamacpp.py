@@ -135,7 +135,7 @@ def _split(build: _Build) -> tuple[tuple[DeviceMemory, ...], DeviceMemory]:
         held = span_caches(profile, *placed.span(place), settings.cache)
         if place == last:
             held = _with_mtp(profile, scenario, settings.cache, held)
-        shaped = device_settings(build.shaped, placed, place, len(cards))
+        shaped = device_settings(build.shaped, placed, profile, place, len(cards))
         costs = (
             _weights_cost(placed.device_bytes(place), build.weights, quant, True),
             *held.costs,

@@ -16,6 +16,8 @@ from vram_tui.estimator.splitting import RAM, Split, split_layers
 if TYPE_CHECKING:
     from vram_tui.estimator.subject import Subject
 
+_NEIGHBOURS = 2
+"""Layers on both sides of a device's that can shape its graph: what is handed over, and gates that wait for it."""
 HAND_OVER_WIDTHS = 7
 """Residual streams that wait on a device for the layers in RAM: fitted to one log (405B, 99 of 127 layers)."""
 
@@ -149,7 +151,9 @@ def of_layers(profile: Profile, first: int, after: int) -> Profile:
     )
 
 
-def device_settings(settings: ComputeSettings, found: Spread, place: int, devices: int) -> ComputeSettings | None:
+def device_settings(
+    settings: ComputeSettings, found: Spread, profile: Profile, place: int, devices: int
+) -> ComputeSettings | None:
     """What shapes the buffer of one device; None where it computes nothing.
 
     Micro-batches overlap, with copies of every input, only where all is offloaded. The first device also computes
@@ -164,7 +168,25 @@ def device_settings(settings: ComputeSettings, found: Spread, place: int, device
     if first == after and found.split.head != place:
         return None
     whole = first == 0 and after == found.layer_count
-    return settings if whole else replace(settings, first=first, after=after)
+    if whole:
+        return settings
+    first, after = earliest_alike(profile, first, after)
+    return replace(settings, first=first, after=after)
+
+
+def earliest_alike(profile: Profile, first: int, after: int) -> tuple[int, int]:
+    """The earliest layers of the trunk that are like these and stand between like neighbours: one graph serves both.
+
+    The ends of the trunk are like nothing else, nor are layers that read the caches of others.
+    """
+    layers, size = profile.layers, after - first
+    if first < _NEIGHBOURS or after + _NEIGHBOURS > len(layers) or any(kind.bare for kind in profile.kinds):
+        return first, after
+    wanted = layers[first - _NEIGHBOURS : after + _NEIGHBOURS]
+    for start in range(_NEIGHBOURS, first):
+        if layers[start - _NEIGHBOURS : start + size + _NEIGHBOURS] == wanted:
+            return start, start + size
+    return first, after
 
 
 def staging_cost(found: Spread, hidden_size: int, settings: ComputeSettings) -> tuple[Cost, ...]:
