@@ -1,5 +1,6 @@
 """The order in which a ggml graph takes and gives back memory, and how much a best-fit allocator reserves for it."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -92,9 +93,7 @@ class Tape:
 def _release(offsets: list[int], lengths: list[int], at: int, size: int) -> None:
     if not size:
         return
-    block = 0
-    while offsets[block] < at:
-        block += 1
+    block = bisect_left(offsets, at)
     joins_next = at + size == offsets[block]
     joins_previous = block > 0 and offsets[block - 1] + lengths[block - 1] == at
     if joins_previous and joins_next:

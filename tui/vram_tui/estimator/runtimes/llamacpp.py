@@ -163,7 +163,10 @@ def _beside(build: _Build, placed: Spread, devices: int) -> DeviceMemory:
         *held.costs,
         _output_cost(profile, settings),
     )
-    shaped = build.shaped if placed.partial or devices == 1 else replace(build.shaped, devices=devices)
+    # Inputs are the same whichever layers a device computes: the first one's graph is followed anyway.
+    shaped = device_settings(build.shaped, placed, profile, 0, devices)
+    if shaped is None:
+        shaped = build.shaped if placed.partial or devices == 1 else replace(build.shaped, devices=devices)
     return build.memory("host", held.reaches, costs, peaks(build.subject, shaped)[1], build.ram_bytes)
 
 

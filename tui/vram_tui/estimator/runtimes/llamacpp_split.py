@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NEIGHBOURS = 2
 """Layers on both sides of a device's that can shape its graph: what is handed over, and gates that wait for it."""
+_TOLD = 5
+"""Layers of a run of like ones whose memory events a graph tells: three to meet all neighbours, and the last two."""
 HAND_OVER_WIDTHS = 7
 """Residual streams that wait on a device for the layers in RAM: fitted to one log (405B, 99 of 127 layers)."""
 
@@ -175,14 +177,22 @@ def device_settings(
 
 
 def earliest_alike(profile: Profile, first: int, after: int) -> tuple[int, int]:
-    """The earliest layers of the trunk that are like these and stand between like neighbours: one graph serves both.
+    """The earliest and fewest layers of the trunk whose graph is that of these: it is followed once for all of them.
 
-    The ends of the trunk are like nothing else, nor are layers that read the caches of others.
+    They are like these layers and stand between like neighbours. The ends of the trunk are like nothing else, nor
+    are layers without a mixer; and of layers that are all alike the graph tells five, but for sparse ones, which keep
+    a constant each.
     """
-    layers, size = profile.layers, after - first
-    if first < _NEIGHBOURS or after + _NEIGHBOURS > len(layers) or any(kind.bare for kind in profile.kinds):
+    layers = profile.layers
+    if any(kind.bare for kind in profile.kinds):
         return first, after
-    wanted = layers[first - _NEIGHBOURS : after + _NEIGHBOURS]
+    around = layers[max(first - _NEIGHBOURS, 0) : after + _NEIGHBOURS]
+    sparse = any(group.kind in ("indexer", "compressed") for group in profile.caches)
+    if len(set(around)) == 1 and not sparse and after - first > _TOLD:
+        first, after = (after - _TOLD, after) if after == len(layers) else (first, first + _TOLD)
+    if first < _NEIGHBOURS or after + _NEIGHBOURS > len(layers):
+        return first, after
+    size, wanted = after - first, layers[first - _NEIGHBOURS : after + _NEIGHBOURS]
     for start in range(_NEIGHBOURS, first):
         if layers[start - _NEIGHBOURS : start + size + _NEIGHBOURS] == wanted:
             return start, start + size
