@@ -1,7 +1,7 @@
 """The registry: one key one meaning, and the person's own keys over it."""
 
 from vram_tui.app.actions import ALL, BY_ID, Situation, footer_actions
-from vram_tui.app.key_map import key_map, key_table
+from vram_tui.app.key_map import key_map
 
 
 def test_no_two_actions_share_an_id_or_a_key() -> None:
@@ -40,8 +40,3 @@ def test_the_footer_offers_only_what_works() -> None:
 
 def test_an_action_without_its_screen_says_so() -> None:
     assert BY_ID["hardware"].reason(Situation()) == "Hardware: not in this version yet"
-
-
-def test_the_documentation_lists_every_action() -> None:
-    table = key_table()
-    assert all(f"`{action.id}`" in table for action in ALL)

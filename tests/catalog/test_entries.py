@@ -10,7 +10,6 @@ import tomli
 from vram_tui.catalog.counting import counted
 from vram_tui.catalog.entries import Entry, read_entry
 from vram_tui.catalog.locate import catalog_root
-from vram_tui.catalog.schema import schema_text
 from vram_tui.catalog.validate import validate
 from vram_tui.catalog.writing import entry_text
 
@@ -72,11 +71,6 @@ def test_partial_entries_name_what_is_inferred(entries: dict[str, Entry]) -> Non
 def test_files_are_in_the_form_that_the_program_writes(entries: dict[str, Entry]) -> None:
     for path in FILES:
         assert entry_text(entries[known(path)]) == path.read_text(encoding="utf-8"), path
-
-
-def test_the_json_schema_for_editors_is_current() -> None:
-    path = catalog_root() / "schema" / "model.schema.json"
-    assert path.read_text(encoding="utf-8") == schema_text(), "run python -m vram_tui.catalog.validate --schema FILE"
 
 
 def test_glm_carries_the_page_that_contradicts_it(entries: dict[str, Entry]) -> None:

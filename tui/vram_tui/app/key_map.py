@@ -61,17 +61,3 @@ def key_map(wishes: Mapping[str, tuple[str, ...]] | None = None) -> tuple[KeyMap
         keys_by_action[action.id] = kept
         actions.update(dict.fromkeys(kept, action.id))
     return KeyMap(actions, keys_by_action), tuple(faults)
-
-
-def key_table() -> str:
-    """The key map as a Markdown table, for the documentation."""
-    keys, _ = key_map()
-    lines: list[str] = []
-    for group in dict.fromkeys(action.group for action in ALL):
-        lines += [f"### {group}", "", "| key | action | what it does | id |", "|---|---|---|---|"]
-        for action in ALL:
-            if action.group == group:
-                shown = " ".join(f"`{key_name(key)}`" for key in keys.keys[action.id])
-                lines.append(f"| {shown} | {action.title} | {action.help} | `{action.id}` |")
-        lines.append("")
-    return "\n".join(lines)

@@ -1,6 +1,7 @@
 """What the hardware files may hold, checked strictly: for `validate`, the tests and editors, never at a start."""
 
 import datetime
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,18 +25,24 @@ Basis = Literal["measured", "fitted", "assumed", "nominal"]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class Memory(_Strict):
     """`nominal_gb` is the size on the box; `driver_mib` (or `driver_bytes`) what the driver reports of it."""
 
     nominal_gb: Positive
+    """Size on the box, in GiB as vendors count them."""
     driver_mib: Mib | None = None
+    """What the driver reports in all, in MiB: the total of nvidia-smi."""
     driver_bytes: Annotated[int, Field(gt=0)] | None = None
+    """The same in bytes, where a source gives bytes."""
     usable_mib: Mib | None = None
+    """What a process can reach, in MiB, where somebody measured it: the total that CUDA shows."""
     basis: Literal["reported", "inferred", "nominal"]
+    """How the total is known."""
     type: Text | None = None
+    """Kind of memory, such as GDDR6X."""
 
     @model_validator(mode="after")
     def _agree(self) -> "Memory":
@@ -59,59 +66,97 @@ class Tflops(_Strict):
     int8: Positive | None = None
     fp4: Positive | None = None
     basis: Text | None = None
+    """Whose figures these are."""
 
 
 class Link(_Strict):
     """The slot, and the link to other devices (GB/s in both directions)."""
 
     pcie: Text | None = None
+    """Slot, such as "4.0 x16"."""
     peer: Literal["nvlink", "xgmi", "ici", "neuronlink", "roce"] | None = None
+    """Link to other devices."""
     peer_gbs: Positive | None = None
+    """Its rate in GB/s, both directions together."""
     peer_built_in: bool = False
+    """The link is always there, not an option of the server."""
 
 
 class Price(_Strict):
     usd: Positive
+    """US dollars."""
     date: Date
+    """When that was the price."""
     basis: Text
+    """Kind of price, such as "launch MSRP"."""
 
 
 class EccState(_Strict):
     default: bool
+    """On as shipped."""
     driver_mib_on: Mib | None = None
+    """What the driver reports with it, in MiB."""
     driver_mib_off: Mib | None = None
+    """What the driver reports without it, in MiB."""
 
 
 class AcceleratorRow(_Strict):
     """One `[device.<id>]`."""
 
     name: Text
+    """Name as people write it."""
     kind: Literal["consumer", "laptop", "workstation", "datacenter", "unified", "apple", "tpu"]
+    """What it is sold as."""
     device_class: Id
+    """Architecture class that constants of runtimes are looked up by, such as cuda-ada."""
     status: Literal["released", "announced", "modified"] = "released"
+    """modified: sold with memory that its maker never offered."""
     released: Date | None = None
+    """Day, month or year of release."""
     aliases: list[Alias] = []
+    """Short names that people type."""
     memory: Memory
+    """Its memory."""
     unified: bool = False
+    """CPU and accelerator share the memory."""
     dies: Annotated[int, Field(ge=1, le=8)] = 1
+    """Dies that the driver shows as devices of their own."""
     bandwidth_gbs: Positive | None = None
+    """Memory bandwidth in GB/s."""
     tflops: Tflops = Tflops()
+    """Arithmetic rates."""
     link: Link = Link()
+    """Slot and link to other devices."""
     tdp_w: Annotated[int, Field(gt=0)] | None = None
+    """Power limit in watts."""
     price: Price | None = None
+    """A dated price."""
     compute_capability: Annotated[str, StringConstraints(pattern=r"^\d+\.\d+$")] | None = None
+    """CUDA's number of the architecture."""
     gfx: Annotated[str, StringConstraints(pattern=r"^gfx[0-9a-f]+$")] | None = None
+    """AMD's number of the architecture."""
     gpu_cores: Count | None = None
+    """Cores of an integrated GPU, where they tell variants apart."""
     driver_names: list[Text] = []
+    """Names by which drivers report it: detection matches these."""
     pci_ids: list[PciId] = []
+    """vendor:device numbers, for detection."""
     same_driver_name_as: list[Id] = []
+    """Devices that a driver calls the same."""
     ecc: EccState | None = None
+    """Error correction, where it costs memory."""
     tdp_note: Text | None = None
+    """A remark on the power limit."""
     note: Text | None = None
+    """What a person should know."""
     disagreements: list[Text] = []
+    """Where sources say different things, and which was taken."""
     confidence: Literal["high", "medium", "low"]
+    """How well the sources agree."""
     sources: Sources
+    """Where the facts come from."""
     checked: datetime.date
+    """Day on which the entry was last checked."""
 
 
 class ReserveRow(_Strict):
@@ -155,9 +200,13 @@ class AcceleratorFile(_Strict):
     """`accelerators/<vendor>.toml`."""
 
     vendor: Text
+    """Who made the devices of this file."""
     reserve: list[ReserveRow] = []
+    """What drivers keep of devices that nobody measured; the first rule that matches holds."""
     limits: LimitsTable | None = None
+    """Apple alone: Metal's limits."""
     device: dict[Id, AcceleratorRow]
+    """Accelerators by id."""
 
 
 class HourlyPrice(_Strict):
@@ -179,26 +228,42 @@ class NodeRow(_Strict):
     """One `[node.<id>]`."""
 
     name: Text
+    """Name as people write it."""
     accelerator: Id
+    """Id of its accelerators."""
     count: Count
+    """How many of them."""
     fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of one accelerator, for instances with a part of a card."""
     provider: Text | None = None
+    """Who rents it out."""
     instance: Text | None = None
+    """Name of the instance there."""
     aliases: list[Alias] = []
+    """Short names that people type."""
     price: HourlyPrice | None = None
+    """A dated price per hour."""
     interconnect: InterconnectRow | None = None
+    """Link between the accelerators."""
     topology: Text | None = None
+    """How they are wired."""
     peer_to_peer: Text | None = None
+    """Whether cards reach each other directly."""
     inter_node: Text | None = None
+    """Link to other nodes."""
     note: Text | None = None
+    """What a person should know."""
     sources: Sources
+    """Where the facts come from."""
     checked: datetime.date
+    """Day on which the entry was last checked."""
 
 
 class NodesFile(_Strict):
     """`nodes.toml`."""
 
     node: dict[Id, NodeRow]
+    """Nodes and instances by id."""
 
 
 class TierRow(_Strict):
@@ -229,6 +294,13 @@ class TiersFile(_Strict):
         if sizes != sorted(set(sizes)):
             raise ValueError("tiers must be listed from the smallest to the largest")
         return self
+
+
+def schema_text() -> str:
+    """The JSON schema that editors complete `accelerators/<vendor>.toml` from."""
+    schema = AcceleratorFile.model_json_schema()
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return json.dumps(schema, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
 from vram_tui.catalog.counting import READINGS
+from vram_tui.catalog.field_words import DOCS, WORDS
 from vram_tui.catalog.notation import FEED_FORWARDS, MIXERS, RENAMED
 from vram_tui.estimator.blocks import DirectIndexer, LatentIndexer, Relative
 from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, PerLayerInput, Tower
@@ -16,58 +17,6 @@ from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, PerLayerInpu
 Whole = Annotated[int, Field(ge=0, le=1 << 50, strict=True)]
 Positive = Annotated[int, Field(ge=1, le=1 << 50, strict=True)]
 Text = Annotated[str, Field(min_length=1, max_length=2_000)]
-
-WORDS: Mapping[str, tuple[str, ...]] = {
-    "window_kind": ("slide", "chunk"),
-    "bias": ("none", "qkv", "qkvo"),
-    "qk_norm": ("none", "head", "full"),
-    "gate": ("none", "in-q", "per-head", "element"),
-    "kv": ("own", "shared", "cross"),
-    "head": ("shared", "own"),
-    "mla": ("absorbed", "expanded"),
-}
-"""What the text fields of blocks may say."""
-
-DOCS: Mapping[str, str] = {
-    "heads": "Query heads (value heads of a recurrent mixer).",
-    "kv_heads": "Heads of keys and values.",
-    "head_dim": "Width of a key; of a value too unless v_dim says otherwise.",
-    "v_dim": "Width of a value where it differs from head_dim.",
-    "window": "Reach in tokens; 0 is the whole context.",
-    "window_kind": "slide: the last `window` tokens; chunk: the current chunk of that length.",
-    "bias": "Which projections have biases; for a feed-forward, whether it has them.",
-    "qk_norm": "Norm of queries and keys: over a head, or over all heads together.",
-    "gate": "Output gate: none, doubled queries, one value per head, or one per element.",
-    "sinks": "One learned attention sink per head.",
-    "k_is_v": "Keys serve as values: no V projection. Both are cached all the same.",
-    "kv": "own cache; shared: reads another layer's; cross: a fixed cache of another modality.",
-    "kv_conv": "Kernel of a short convolution over keys and values.",
-    "indexer": 'Sparse selection; "none" takes an inherited one away.',
-    "q_rank": "Rank of the compressed queries; 0: projected directly.",
-    "kv_rank": "Rank of the compressed keys and values: what is cached.",
-    "nope": "Width per head without position.",
-    "rope": "Width of the shared rotary key.",
-    "ratio": "Tokens that share one entry of the compressed history; 0: no history.",
-    "state": "State per channel.",
-    "conv": "Kernel of the short convolution.",
-    "size": "Width of the feed-forward, or of one expert.",
-    "count": "Routed experts.",
-    "active": "Routed experts that run for a token.",
-    "shared": "Total width of the experts that always run.",
-    "router_bias": "A correction bias per expert.",
-    "hash": "Experts chosen by a table of token ids.",
-    "latent": "Width that routed experts work in, where it is not the hidden size.",
-    "dense": "Width of a dense feed-forward in the same layer.",
-    "zero_experts": "Experts that cost nothing.",
-    "top_k": "Tokens that the selection keeps.",
-    "fused": "Projections that the file stores joined: qkv, gate-up, gate-up-experts, beta-alpha.",
-    "rope_factors": "Elements of the file's RoPE scaling tensors: stored, no parameters.",
-    "rope_tables": "How many such tensors there are: 2 where long and short contexts have their own.",
-    "stored_shared_kv": "The file keeps K and V weights of layers that read another layer's cache.",
-    "layer_scalars": "Scalars per layer that the file stores.",
-    "architecture": "general.architecture of the GGUF file.",
-    "left_out": "Roles of optional tensors that this file does not have.",
-}
 
 
 class Strict(BaseModel):
@@ -219,12 +168,19 @@ class MtpPart(Strict):
     """Multi-token-prediction layers beside the trunk."""
 
     layers: Annotated[list[Text], Field(min_length=1)]
+    """Layers, written as those of the trunk."""
     repeat: Positive = 1
+    """How often they follow each other."""
     norms: Whole = 3
+    """Norms beside those of the layers."""
     projection: bool = True
+    """A projection joins the embedding and the hidden state."""
     head: Literal["shared", "own"] = "shared"
+    """Head of the model, or one of their own."""
     hyper: bool = True
+    """They have the model's hyper-connections."""
     hyper_head: bool = False
+    """Their streams are joined before the head."""
 
 
 class FigureRow(Strict):
@@ -327,8 +283,11 @@ class ModelFile(Strict):
     checked: date
     """Day on which the entry was last checked."""
     context: Context | None = None
+    """Native context."""
     parameters: Parameters | None = None
+    """Published counts, to check the blocks against."""
     architecture: Architecture
+    """Facts of the model as a whole."""
     mixer: dict[str, _part(MIXERS)] = {}  # type: ignore[valid-type]
     """Named mixers."""
     feed_forward: dict[str, _part(FEED_FORWARDS)] = {}  # type: ignore[valid-type]
@@ -336,6 +295,7 @@ class ModelFile(Strict):
     stack: Annotated[list[StackPart], Field(min_length=1)]
     """The trunk."""
     mtp: MtpPart | None = None
+    """Multi-token-prediction layers."""
     towers: list[_record(Tower)] = []  # type: ignore[valid-type]
     """Vision and audio encoders: a count each, never in the language model's file."""
     gguf: _record(Gguf) | None = None  # type: ignore[valid-type]
@@ -343,6 +303,7 @@ class ModelFile(Strict):
     files: list[FileRow] = []
     """Files whose tensors were read."""
     published: PublishedTable | None = None
+    """What a page says otherwise."""
 
 
 def json_schema() -> dict[str, Any]:

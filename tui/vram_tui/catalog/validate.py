@@ -1,6 +1,5 @@
 """Check catalogue files: every fault with file, line, field and how to mend it."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -197,19 +196,3 @@ def _facts(path: Path) -> list[Fault]:
     except FactsError as error:
         return [Fault(error.path, None, error.record, error.reason)]
     return []
-
-
-def main(arguments: list[str]) -> int:
-    """Write the JSON schema for editors: `python -m vram_tui.catalog.validate --schema FILE`."""
-    from vram_tui.catalog.schema import schema_text
-
-    if len(arguments) == 2 and arguments[0] == "--schema":
-        Path(arguments[1]).parent.mkdir(parents=True, exist_ok=True)
-        Path(arguments[1]).write_text(schema_text(), encoding="utf-8")
-        return 0
-    print("usage: python -m vram_tui.catalog.validate --schema FILE", file=sys.stderr)
-    return 2
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -26,7 +26,17 @@ class Settings:
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-_KINDS: dict[str, type] = {"theme": str, "ascii": bool, "mouse": bool, "units": str, "gpus": str, "keys": dict}
+KINDS: Mapping[str, type] = {"theme": str, "ascii": bool, "mouse": bool, "units": str, "gpus": str, "keys": dict}
+
+HELP: Mapping[str, str] = {
+    "theme": "Colour theme.",
+    "ascii": "Plain ASCII signs and borders, for terminals and fonts that lack the others.",
+    "mouse": "Take the mouse; false leaves it to the terminal, for selecting text.",
+    "units": "Memory in GiB (1,024³ bytes) or GB (1,000³ bytes).",
+    "gpus": "The machine to judge against while none was chosen, written as on the command line.",
+    "keys": "Other keys for actions: the action's name, then one key or a list of keys; an empty list takes its keys.",
+}
+"""What each setting does, for the documentation."""
 
 
 def default_path() -> Path | None:
@@ -71,9 +81,9 @@ def read_settings(plain: Mapping[str, Any]) -> tuple[Settings, tuple[str, ...]]:
     faults: list[str] = []
     good: dict[str, Any] = {}
     for name, value in plain.items():
-        kind = _KINDS.get(name)
+        kind = KINDS.get(name)
         if kind is None:
-            faults.append(f"{safe(name, 60)} is no setting{nearest(name, _KINDS)}")
+            faults.append(f"{safe(name, 60)} is no setting{nearest(name, KINDS)}")
         elif not isinstance(value, kind):
             words = {str: "a text", bool: "true or false", dict: "a table"}
             faults.append(f"{name} is {words[kind]}")
