@@ -1,13 +1,16 @@
 """`vram-tui estimate` answers as its contract says: figures, JSON fields, exit codes, batches."""
 
 import json
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vram_tui.cli import main
-from vram_tui.commands.estimate import answers
+from vram_tui.commands.batch import SHARED_FROM_LINES, answers
 from vram_tui.commands.workspace import Workspace
 
 PAGE = ("estimate", "glm-5.1", "--profile", "published", "--method", "bytes-per-weight")
@@ -124,6 +127,36 @@ def test_a_batch_goes_on_after_a_bad_line() -> None:
     assert [("error" in line) for line in found] == [False, True, True, True, False, True, True, True]
     assert [found[index]["field"] for index in (1, 2, 3)] == ["ctx", "model", "colour"]
     assert found[0]["total_bytes"] > found[0]["weights"]["device_bytes"] > 0
+
+
+def test_a_long_batch_is_answered_in_its_order_whoever_computes(tmp_path: Path) -> None:
+    quants = ("Q4_K_M", "Q8_0", "F16", "nothing")
+    lines = [
+        json.dumps({"id": number, "model": "Qwen/Qwen3-8B", "quant": quants[number % 4], "ctx": 1024 + 256 * number})
+        for number in range(SHARED_FROM_LINES + 30)
+    ]
+    path = tmp_path / "lines.jsonl"
+    path.write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", "vram_tui", "estimate", "--batch", str(path)], capture_output=True, text=True, check=True
+    )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found == list(answers(Workspace(user=False), lines))
+
+
+def test_a_line_through_a_pipe_is_answered_before_the_next_comes() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "vram_tui", "estimate", "--batch", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        for number in (1, 2):
+            process.stdin.write(json.dumps({"id": number, "model": "Qwen/Qwen3-8B", "ctx": 4096}) + "\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == number
 
 
 def test_an_inline_configuration_is_a_model() -> None:

@@ -119,6 +119,12 @@ class Workspace:
             scenario = replace(scenario, machine=self.machine(options["gpus"]))
         return scenario
 
+    def answer(self, model: str | Mapping[str, Any], options: Mapping[str, Any]) -> Estimate:
+        """The estimate that a command line or a batch line asks for."""
+        chosen = self.choose(model, options.get("profile", "verified"))
+        scenario = self.scenario(options)
+        return self.cell(chosen, options.get("quant", chosen.quant), self.context(chosen, options), scenario)
+
     def cell(self, chosen: Chosen, quant: str, ctx: int, scenario: Scenario) -> Estimate:
         """One answer; the id in it is the one the person sees."""
         from vram_tui.estimator.estimate import estimate

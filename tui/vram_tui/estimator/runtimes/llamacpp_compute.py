@@ -8,6 +8,7 @@ from vram_tui.estimator import compute
 from vram_tui.estimator.blocks import Attention, Mla
 from vram_tui.estimator.blocks.latent import Compressed
 from vram_tui.estimator.caches import CacheSettings
+from vram_tui.estimator.compute_inputs import host_size
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.curves import Curve, traced
@@ -64,6 +65,7 @@ def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
     """Compute bytes of one device that holds the whole model, and of the host, for the tokens of one stream."""
     sparse = _sparse(model)
     tapes = remembered(lambda asked: device_tape(model, asked, asked.first, asked.after))
+    inputs = remembered(lambda asked: host_size(model, asked))
 
     def at(tokens: int) -> ComputeSettings:
         return _shortened(settings, tokens, sparse)
@@ -72,8 +74,12 @@ def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
         asked = at(tokens)
         return tapes(asked).reserved_bytes(compute.cells(model, asked, tokens))
 
+    def host(tokens: int) -> int:
+        asked = at(tokens)
+        return inputs(asked).at(compute.cells(model, asked, tokens))
+
     kinks = (settings.ubatch // settings.streams, _window_end(model, settings))
-    return traced(device, kinks), traced(lambda tokens: compute.host_bytes(model, at(tokens), tokens), kinks)
+    return traced(device, kinks), traced(host, kinks)
 
 
 def points(model: Model, settings: ComputeSettings, tokens: int) -> tuple[Curve, Curve]:
