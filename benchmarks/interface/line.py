@@ -1,4 +1,4 @@
-"""A program in a pseudo-terminal, watched from outside: when every byte came, how many frames, what the screen showed."""
+"""A program in a pseudo-terminal, seen from outside: when every byte came, how many frames, what the screen showed."""
 
 import fcntl
 import os
@@ -33,7 +33,7 @@ class Step(NamedTuple):
     """What came of some keys: milliseconds to the last byte, bytes, frames, and the pieces themselves."""
 
     ms: float
-    bytes: int
+    size_bytes: int
     frames: int
     begun: float
     pieces: tuple[Piece, ...]
@@ -52,7 +52,7 @@ class Step(NamedTuple):
 
 
 class Line:
-    """One program in one pseudo-terminal of today: true colours, frames shown at once. Nothing is drawn while timing."""
+    """One program in one pseudo-terminal of today: true colours, frames shown at once; it is drawn after the timing."""
 
     def __init__(self, program: Sequence[str], size: tuple[int, int], env: Mapping[str, str]) -> None:
         self.size = size

@@ -184,7 +184,7 @@ def _bare_table(programs: Programs, counts: Counts, figures: Figures) -> None:
                 for _ in range(times):
                     step = line.press(key)
                     _add(figures, f"table {name} ms {mark}", step.ms)
-                    _add(figures, f"table {name} bytes {mark}", step.bytes)
+                    _add(figures, f"table {name} bytes {mark}", step.size_bytes)
 
 
 def _commands(programs: Programs, counts: Counts, figures: Figures) -> None:
