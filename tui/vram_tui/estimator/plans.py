@@ -9,6 +9,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.refusals import Refusal
+from vram_tui.estimator.runtimes.serving import default_plan
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.server_weights import Rule, rule_of
 from vram_tui.estimator.sharding import Plan, illegal
@@ -89,10 +90,11 @@ def legal_plans(model: Model, rule: Rule, count: int, *, pipelines: str = "nodes
 def plans(
     subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: Facts, *, pipelines: str = "nodes"
 ) -> tuple[Choice, ...]:
-    """All plans on the scenario's machine: those that hold first, the fastest for one request ahead.
+    """All plans on the scenario's machine: those that hold first, the engines' own choice ahead, then the fastest.
 
-    A scenario that states tp, pp, ep or dp keeps only the plans that agree. Runtimes without ranks have one choice.
-    Raises Refusal without a machine, and where the format cannot be served at all.
+    The same plan is met wherever a cell is asked for, with a plan or without. A scenario that states tp, pp, ep or dp
+    keeps only the plans that agree. Runtimes without ranks have one choice. Raises Refusal without a machine, and
+    where the format cannot be served at all.
     """
     machine = scenario.machine
     if machine is None or not machine.devices:
@@ -102,14 +104,16 @@ def plans(
     if not machine.uniform:
         raise Refusal("a server's ranks must be equal cards: mixed ones are for llama.cpp and its kin", "gpus")
     found = []
-    for plan, reason in legal_plans(subject.model, rule_of(quant, facts), len(machine.devices), pipelines=pipelines):
+    count, rule = len(machine.devices), rule_of(quant, facts)
+    usual = default_plan(subject.model, rule, count)
+    for plan, reason in legal_plans(subject.model, rule, count, pipelines=pipelines):
         if not _agrees(plan, scenario):
             continue
         if reason:
             found.append(Choice(plan, machine, None, 0, 0, reason))
         else:
             found.append(_choice(subject, quant, ctx, scenario, facts, plan))
-    return tuple(sorted(found, key=_rank))
+    return tuple(sorted(found, key=lambda choice: (not choice.fits, choice.plan != usual, *_rank(choice))))
 
 
 def _agrees(plan: Plan, scenario: Scenario) -> bool:
@@ -117,9 +121,9 @@ def _agrees(plan: Plan, scenario: Scenario) -> bool:
     return all(asked is None or have == asked for have, asked in pairs)
 
 
-def _rank(choice: Choice) -> tuple[bool, float, int, int]:
+def _rank(choice: Choice) -> tuple[float, int, int]:
     rate = choice.speed.decode.tokens_per_s if choice.speed else 0.0
-    return (not choice.fits, -rate, choice.plan.pp, -choice.slack_bytes)
+    return (-rate, choice.plan.pp, -choice.slack_bytes)
 
 
 def _choice(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: Facts, plan: Plan) -> Choice:
