@@ -285,3 +285,14 @@ def test_no_speed_without_a_machine_or_its_bandwidth() -> None:
     assert speed(subject, "Q4_K_M", 4096, Scenario(), found.facts) is None
     blind = replace(device("rtx-4090-24gb"), bandwidth_gbs=None)
     assert speed(subject, "Q4_K_M", 4096, Scenario(machine=machine_of(blind, 1)), found.facts) is None
+
+
+@pytest.mark.parametrize("cards", [1, 2, 8])
+@pytest.mark.parametrize("runtime", sorted(load_catalog().facts.runtimes))
+def test_every_runtime_has_a_speed_on_any_number_of_devices(runtime: str, cards: int) -> None:
+    facts = catalog().facts
+    for model in (LLAMA, GPT_OSS):
+        for card in hardware().accelerators.values():
+            machine = Machine("", hardware().devices_of(card.id)[:1] * cards)
+            found = speed(catalog().subject(model), "F16", 4096, Scenario(runtime=runtime, machine=machine), facts)
+            assert found is None or 0 < found.decode.tokens_per_s < 1e6, card.id

@@ -19,6 +19,7 @@ from textual.events import Key, MouseScrollDown, MouseScrollUp
 from textual.pilot import OutOfBounds, Pilot
 
 from tests.app.library import Sample
+from vram_tui.app import app as app_module
 from vram_tui.app.actions import ALL
 from vram_tui.app.app import Options, VramApp
 from vram_tui.app.screens.base import HouseScreen
@@ -51,6 +52,17 @@ SIZES = ((120, 40), (80, 24), (60, 18), (160, 50), (40, 10), (1, 1), (500, 200),
 
 class FaultError(AssertionError):
     """The monkey broke something; the text says with which seed, at which step, after which inputs."""
+
+
+class Caged(VramApp):
+    """The dashboard without its two ways out, which the palette offers too."""
+
+    CSS_PATH = str(Path(app_module.__file__).parent / "screens" / "explore.tcss")
+
+    def do_quit(self) -> None:
+        self.tell("the cage is shut")
+
+    do_suspend = do_quit
 
 
 @dataclass(slots=True)
@@ -90,7 +102,7 @@ class Monkey:
         library = Sample()
         with tempfile.TemporaryDirectory() as folder, _home(Path(folder)):
             store = Store.at(Path(folder) / "state")
-            app = VramApp(library, options=Options(model="zai-org/GLM-5.1"), store=store)
+            app = Caged(library, options=Options(model="zai-org/GLM-5.1"), store=store)
             try:
                 async with app.run_test(size=SIZES[0]) as pilot:
                     await self._play(app, pilot, steps)

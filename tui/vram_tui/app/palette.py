@@ -45,6 +45,11 @@ class Palette(CommandPalette):
     def dismiss(self, result: None = None) -> AwaitComplete:
         return super().dismiss(result) if self.is_current else AwaitComplete()
 
+    def _action_command_list(self, action: str) -> None:
+        # A page is asked for before the list has any height: there is nothing to turn.
+        with suppress(LookupError, NoMatches):
+            super()._action_command_list(action)
+
     @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
     async def _gather_commands(self, search_value: str) -> None:
         gather = CommandPalette._gather_commands.__wrapped__  # type: ignore[attr-defined]

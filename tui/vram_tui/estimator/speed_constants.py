@@ -66,6 +66,14 @@ def look(runtime: RuntimeFacts, device: Device, name: str, kind: str = "", varia
     return constant
 
 
+def known(runtime: RuntimeFacts, device: Device, name: str, kind: str = "", variant: str = "") -> Constant | None:
+    """The same; None where not even a fallback is known."""
+    try:
+        return look(runtime, device, name, kind, variant)
+    except KeyError:
+        return None
+
+
 KEPT_RUNTIMES = 64
 _FOUND: dict[int, tuple[RuntimeFacts, dict[tuple[str, str, str, str, str], Constant]]] = {}
 """What was looked up before, by the identity of the runtime's facts (which never change, and are kept alive here)."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from vram_tui.estimator.devices import Device
 from vram_tui.estimator.facts import RuntimeFacts
-from vram_tui.estimator.speed_constants import Rate, look
+from vram_tui.estimator.speed_constants import Rate, known, look
 from vram_tui.estimator.traffic import Traffic
 
 
@@ -60,8 +60,10 @@ def decode(
     if worst is None:
         raise ValueError("no device computes anything")
     if len(shares) > 1:
-        crossing = look(runtime, shares[0].device, "crossing_ms", kind, variant)
-        seconds["crossings"] = 1e-3 * crossing.value * (len(shares) - 1)
+        crossing = known(runtime, shares[0].device, "crossing_ms", kind, variant)
+        # Engines whose layer split nobody timed have the hand-over between pipeline stages instead.
+        one = 1e-3 * crossing.value if crossing else 1e-6 * look(runtime, shares[0].device, "stage_us", kind).value
+        seconds["crossings"] = one * (len(shares) - 1)
     band_value, basis = worst.value, worst.basis
     if host and (host.weights or host.experts):
         eta = runtime.get("speed.cpu.eta")
@@ -122,8 +124,8 @@ def prefill(
 ) -> Rate:
     """Prompt tokens per second for `tokens` new ones after `past` cached ones.
 
-    Split layers overlap as a pipeline of micro-batches. Weights in RAM are copied to the device for every
-    micro-batch. Raises ValueError without an arithmetic rate.
+    Split layers overlap as a pipeline of micro-batches where that was timed for the runtime. Weights in RAM are
+    copied to the device for every micro-batch. Raises ValueError without an arithmetic rate.
     """
     kind = "experts" if traffic.experts else "plain" if plain_16_bit else "dense"
     first = shares[0].device
@@ -139,7 +141,8 @@ def prefill(
         # A pipeline of n stages needs m + n - 1 turns for m micro-batches; `pipeline_gain` is what is reached of it.
         turns = max(1.0, tokens / ubatch)
         ideal = turns * len(shares) / (turns + len(shares) - 1)
-        seconds["arithmetic"] = total / ideal ** look(runtime, first, "pipeline_gain", kind, variant).value
+        gain = known(runtime, first, "pipeline_gain", kind, variant)
+        seconds["arithmetic"] = total / ideal**gain.value if gain else total
     if host and (host.weights or host.experts):
         copied = host.weights * traffic.always_bytes + host.experts * _expert_bytes(traffic, ubatch)
         seconds["copies"] = copied / (pcie_gbs * 1e9) * max(1.0, tokens / ubatch)

@@ -28,7 +28,8 @@ class GridEditing(HouseScreen):
 
     def do_edit(self) -> None:
         """Edit what the cursor of the grid is on; from a figure, the context above it."""
-        place, cursor = self.grid.cursor.place, self.grid.cursor
+        cursor = self.grid.settled()
+        place = cursor.place
         if self.focused is not self.grid:
             self.show_grid()
             return
@@ -87,7 +88,7 @@ class GridEditing(HouseScreen):
         """A context where the cursor is on the heading line, else a quantization under the cursor's row."""
         if self.focused is not self.grid:
             self.show_grid()
-        cursor = self.grid.cursor
+        cursor = self.grid.settled()
         if cursor.row == -1:
             self._ask_grid(
                 "a context to add: 32K, 131072, 1M, native",
@@ -106,7 +107,7 @@ class GridEditing(HouseScreen):
         )
 
     def do_remove(self) -> None:
-        cursor = self.grid.cursor
+        cursor = self.grid.settled()
         if self.focused is not self.grid:
             self.home.tell("go to the grid first (tab)", bad=True)
         elif cursor.place == "context":
@@ -118,7 +119,7 @@ class GridEditing(HouseScreen):
         return cursor.place in ("figure", "quant", "bits")
 
     def _shift(self, step: int) -> None:
-        cursor = self.grid.cursor
+        cursor = self.grid.settled()
         if self.focused is not self.grid:
             self.home.tell("go to the grid first (tab)", bad=True)
         elif cursor.place == "context":
@@ -136,6 +137,7 @@ class GridEditing(HouseScreen):
         self._shift(1)
 
     def do_row_runtime(self) -> None:
+        self.grid.settled()
         row = self.home.session.row
         runtimes = self.home.answers.facts.runtimes
         place = replace(self.grid.cursor, row=row, column=-2)

@@ -29,12 +29,13 @@ class RequirementsGrid(LinePanel):
         self._headings: list[str] = []
         self.head: list[Line] = []
         self.tail: list[Line] = []
+        self._filled_for: Session | None = None
 
     # Geometry
 
     def _measure(self) -> None:
         """Texts of the cells and widths of the columns, once for a drawing."""
-        session, width = self._session, self.size.width
+        session, width = self._drawn, self.size.width
         rows = session.grid.rows
         self.label_width = min(max(len(self._label(row)) for row in rows) + 1, 18 if width >= 60 else 11)
         self._texts = [[self._figure(cell) for cell in row] for row in self.cells]
@@ -55,6 +56,11 @@ class RequirementsGrid(LinePanel):
     def _session(self) -> Session:
         return house(self.app).session
 
+    @property
+    def _drawn(self) -> Session:
+        """What the cells were made for: a size may change between an edit and its figures."""
+        return self._filled_for or self._session
+
     def wanted_height(self) -> int:
         """Lines for the whole grid without scrolling."""
         return len(self.head) + 1 + len(self._session.grid.rows) + 1 + len(self.tail)
@@ -64,18 +70,24 @@ class RequirementsGrid(LinePanel):
     def fill(self, cells: list[list[Cell]], bits: list[str], head: list[Line], tail: list[Line]) -> None:
         """New figures, the bits per weight beside them, and the lines above and below."""
         self.cells, self.bits, self.head, self.tail = cells, bits, head, tail
+        self._filled_for = self._session
+        self.settled()
+        self.draw()
+
+    def settled(self) -> Cursor:
+        """The cursor on the grid of now, which keys typed in one burst may have changed without a drawing between."""
         session = self._session
         cursor = self.cursor.within(len(session.grid.rows), len(session.grid.contexts))
         if cursor.place == "figure":
             cursor = Cursor(session.row, session.column, cursor.rows, cursor.columns)
         self.cursor = cursor
-        self.draw()
+        return cursor
 
     def _label(self, row: Row) -> str:
         return safe(row.label, 40) + (f" @{safe(row.runtime, 20)}" if row.runtime else "")
 
     def _heading(self, index: int) -> str:
-        context = self._session.grid.contexts[index]
+        context = self._drawn.grid.contexts[index]
         tokens = self.cells[0][index].tokens if self.cells else context
         if context == NATIVE:
             return f"max {format_tokens(tokens)}" if tokens else "native"
@@ -85,7 +97,7 @@ class RequirementsGrid(LinePanel):
         """The text of a cell: figure, tier glyph, and the target's verdict where there is one."""
         if cell.bytes is None:
             return self.glyphs.none
-        units = self._session.units
+        units = self._drawn.units
         text = format_memory(cell.bytes, units)
         if cell.rule_bytes is not None:
             difference = cell.rule_bytes - cell.bytes
@@ -121,7 +133,7 @@ class RequirementsGrid(LinePanel):
         self._measure()
         self._scroll()
         lines = [*self.head, self._heading_line()]
-        rows = self._session.grid.rows
+        rows = self._drawn.grid.rows
         lines += [self._row_line(index) for index in range(self.top, min(self.top + self.shown_rows, len(rows)))]
         if self.top + self.shown_rows > len(rows):
             lines.append(self._add_line())
@@ -130,19 +142,19 @@ class RequirementsGrid(LinePanel):
 
     def _heading_line(self) -> Line:
         width, here = self.cell_width, self.cursor if self.has_focus else None
-        below = self.top + self.shown_rows < len(self._session.grid.rows)
+        below = self.top + self.shown_rows < len(self._drawn.grid.rows)
         more = (self.glyphs.up if self.top else "") + (self.glyphs.down if below else "")
         title = "quant" if self.label_width < 14 or more else "quantization"
         runs = [Run(padded(title, self.label_width - len(more)), "dim"), Run(more, "accent")]
         runs.append(Run(padded("b/w", BITS_WIDTH - 1, right=True) + " ", "dim"))
-        shown = range(self.first, min(self.first + self.shown_columns, len(self._session.grid.contexts)))
+        shown = range(self.first, min(self.first + self.shown_columns, len(self._drawn.grid.contexts)))
         for index in shown:
             text = padded(self._headings[index][:width], width - 2, right=True)
             text = padded(text[:width], width)
             on = here is not None and here.row == HEADING and here.column == index
             native = self.cells[0][index].beyond
             runs.append(Run(text, "cursor" if on else "dim" if native else "bold"))
-        if shown and shown[-1] + 1 < len(self._session.grid.contexts):
+        if shown and shown[-1] + 1 < len(self._drawn.grid.contexts):
             runs.append(Run(self.glyphs.right, "accent"))
         elif here and here.place == "add-context":
             runs.append(Run(" + ", "cursor"))
@@ -151,12 +163,12 @@ class RequirementsGrid(LinePanel):
         return tuple(runs)
 
     def _row_line(self, index: int) -> Line:
-        row = self._session.grid.rows[index]
+        row = self._drawn.grid.rows[index]
         here = self.cursor if self.has_focus and self.cursor.row == index else None
         label = padded(fitted(self._label(row), self.label_width - 1, self.glyphs.more), self.label_width)
         bits = padded(self.bits[index], BITS_WIDTH - 1, right=True) + " "
         overridden = row.bits is not None
-        selected = index == self._session.row
+        selected = index == self._drawn.row
         runs = [
             Run(label, "cursor" if here and here.column == QUANT else "bold" if selected else ""),
             Run(bits, "cursor" if here and here.column == BITS else "accent" if overridden else "dim"),
@@ -164,7 +176,7 @@ class RequirementsGrid(LinePanel):
         for column in range(self.first, min(self.first + self.shown_columns, len(self.cells[index]))):
             cell = self.cells[index][column]
             text = padded(self._texts[index][column], self.cell_width - 1, right=True) + " "
-            at = (self._session.row, self._session.column) == (index, column)
+            at = (self._drawn.row, self._drawn.column) == (index, column)
             runs.append(Run(text, self._cell_style(cell, at)))
         return tuple(runs)
 
@@ -184,7 +196,7 @@ class RequirementsGrid(LinePanel):
     # Moving
 
     def _go(self, down: int, right: int) -> None:
-        self._set(self.cursor.moved(down, right))
+        self._set(self.settled().moved(down, right))
 
     def _set(self, cursor: Cursor) -> None:
         if cursor == self.cursor:
