@@ -5,7 +5,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import summary
+from benchmarks.accuracy import kept
 from scripts import catalogue_pages, command_page, configuration_page, keys_page
+from scripts.writing import filled
 
 from vram_tui.catalog import hardware_schema, schema
 
@@ -22,15 +25,35 @@ FILES: dict[str, Callable[[], str]] = {
 }
 """Path from the root → the text that belongs there."""
 
+BLOCKS: dict[str, tuple[tuple[str, Callable[[], str]], ...]] = {
+    "README.md": (
+        ("catalogue", summary.catalogue),
+        ("accuracy", lambda: summary.accuracy(kept())),
+        ("comparison", summary.comparison),
+    ),
+    "docs/speed.md": (("speeds", lambda: summary.speeds(kept())),),
+}
+"""Path → the blocks in a page that a person writes: their names and what stands between their marks."""
 
-def stale(root: Path = ROOT) -> list[str]:
-    """The files under `root` that differ from what the code says now."""
-    found = []
-    for name, make in FILES.items():
-        path = root / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != make():
-            found.append(name)
+
+def texts(root: Path = ROOT) -> dict[str, str]:
+    """What every file should hold; a page with blocks is taken as it is under `root`, with its blocks filled."""
+    found = {name: make() for name, make in FILES.items()}
+    for name, blocks in BLOCKS.items():
+        page = _read(root / name)
+        for block, make in blocks:
+            page = filled(page, block, make())
+        found[name] = page
     return found
+
+
+def stale(root: Path = ROOT) -> dict[str, str]:
+    """The files under `root` that differ from what the code says now, with what it says."""
+    return {name: text for name, text in texts(root).items() if not text or _read(root / name) != text}
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def main(arguments: list[str]) -> int:
@@ -41,10 +64,10 @@ def main(arguments: list[str]) -> int:
     if asked.check:
         print("\n".join(f"{name}: stale, run python -m scripts.generate" for name in old) or "all is current")
         return 1 if old else 0
-    for name in old:
+    for name, text in old.items():
         path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(FILES[name](), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
         print(f"wrote {name}")
     return 0
 

@@ -23,3 +23,11 @@ def document(title: str, *parts: Iterable[str]) -> str:
     for part in parts:
         lines += [*part, ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """The text with what stands between `<!-- name:begin -->` and `<!-- name:end -->` replaced; as it is without."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, mark, rest = text.partition(begin)
+    _, closing, after = rest.partition(end)
+    return f"{before}{begin}\n{content.strip()}\n{end}{after}" if mark and closing else text

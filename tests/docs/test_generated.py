@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scripts import command_page, configuration_page, generate, keys_page
+from scripts.writing import filled
 
 from vram_tui.app.actions import ALL
 from vram_tui.app.key_map import key_map
@@ -16,7 +17,19 @@ def test_every_generated_page_is_current() -> None:
 
 
 def test_a_stale_page_is_named(tmp_path: Path) -> None:
-    assert generate.stale(tmp_path) == list(generate.FILES)
+    assert set(generate.stale(tmp_path)) == {*generate.FILES, *generate.BLOCKS}
+
+
+def test_a_block_is_replaced_and_the_rest_stays() -> None:
+    page = "above\n<!-- speeds:begin -->\nold\n<!-- speeds:end -->\nbelow"
+    assert filled(page, "speeds", "new\n") == page.replace("old", "new")
+    assert filled(page, "other", "new") == page
+
+
+def test_every_block_stands_in_its_page() -> None:
+    for name, blocks in generate.BLOCKS.items():
+        page = (generate.ROOT / name).read_text(encoding="utf-8")
+        assert all(f"<!-- {block}:{side} -->" in page for block, _ in blocks for side in ("begin", "end"))
 
 
 def test_the_key_page_lists_every_action() -> None:
