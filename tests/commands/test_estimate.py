@@ -186,3 +186,22 @@ def test_values_of_the_wrong_kind_name_their_field(fill: tuple[str, Any]) -> Non
     (answer,) = answers(Workspace(user=False), StringIO(line))
     assert answer["field"] == fill[0]
     assert "error" in answer
+
+
+def test_a_server_on_cards_says_what_its_pool_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("estimate", "openai/gpt-oss-120b", "--quant", "MXFP4", "--ctx", "32K", "--runtime", "vllm")
+    _, found, _ = ask(capsys, *asked, "--gpus", "h100")
+    pool = found["pool"]
+    assert pool["setting"] == "gpu_memory_utilization"
+    assert pool["occupied_bytes"] == found["devices"][0]["usable_bytes"]
+    assert pool["tokens"] == pytest.approx(pool["requests"] * 32768, rel=0.01)
+    assert pool["largest_ctx"] >= found["largest_ctx"] > 32768
+    _, least, _ = ask(capsys, *asked, "--gpus", "h100", "--gpu-memory-utilization", str(pool["least_setting"]))
+    assert least["fits"]
+    assert least["pool"]["requests"] >= 1
+    _, less, _ = ask(capsys, *asked, "--gpus", "h100", "--gpu-memory-utilization", str(pool["least_setting"] - 0.02))
+    assert less["fits"] is False
+    assert main([*asked, "--gpus", "h100"]) == 0
+    assert "requests of 32,768 at once" in capsys.readouterr().out
+    _, alone, _ = ask(capsys, *asked)
+    assert "pool" not in alone

@@ -1,5 +1,6 @@
 """Estimates and grids as tables: one cell term by term, rows of quantizations over contexts, the spec sheet."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,8 @@ def _basis(basis: str, error: float) -> str:
 def _devices(answer: "Estimate", unit: str) -> str:
     if len(answer.devices) < 2:
         return ""
-    return ", ".join(f"{device.name}: {format_memory(device.used_bytes, unit)}" for device in answer.devices)
+    uses = Counter(f"{device.name}: {format_memory(device.used_bytes, unit)}" for device in answer.devices)
+    return ", ".join(f"{count} × {use}" if count > 1 else use for use, count in uses.items())
 
 
 def _remarks(answer: "Estimate", unit: str) -> list[str]:
@@ -65,7 +67,8 @@ def _remarks(answer: "Estimate", unit: str) -> list[str]:
     host = answer.weights.host_bytes + (answer.compute_host_bytes or 0) + (answer.output_bytes or 0)
     if host:
         found.append(f"beside it in RAM: {format_memory(host, unit)} {label}")
-    found += [_use(device, unit) for device in answer.devices if device.usable_bytes is not None]
+    uses = Counter(_use(device, unit) for device in answer.devices if device.usable_bytes is not None)
+    found += [f"{count} × {use}" if count > 1 else use for use, count in uses.items()]
     if answer.largest_ctx is not None:
         found.append(
             f"largest context there: {format_tokens(answer.largest_ctx)}"
@@ -75,6 +78,8 @@ def _remarks(answer: "Estimate", unit: str) -> list[str]:
     if answer.speed:
         speed = answer.speed
         found.append(f"about {speed['decode_tok_s']:.3g} tokens/s ± {speed['band']:.0%}")
+    if answer.pool:
+        found += answer.pool.sentences(answer.ctx)
     return [*found, *answer.warnings]
 
 

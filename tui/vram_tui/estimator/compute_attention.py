@@ -37,6 +37,7 @@ def projected(build: Build, attended: Attended) -> Ref:
     mixer, out = attended.mixer, attended.out
     if build.settings.quantized_v:
         out = _rotate(build, out, mixer.heads * mixer.value_dim, mixer.value_dim, True)
+        build.read(f"{mask_name(mixer)}.v_rotation")
     out = _gated(build, mixer, attended.x, out, attended.gate)
     return build.tensor(build.hidden, out.as_view)
 
@@ -63,9 +64,17 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
             k = _keys(build, mixer, k_width, x)
         build.graph.until(k)
         build.graph.until(v)
+        build.read(*(f"{mask_name(mixer)}.{name}" for name in ("k_rotation", "k_slots", "v_slots")))
+    if build.rotates(mixer.window):
+        build.read("positions")
     out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
     build.expand()
     return Attended(mixer, x, out, gate_source)
+
+
+def mask_name(mixer: Attention) -> str:
+    """The input that masks this attention; its cache's small inputs are named after it."""
+    return "window_mask" if mixer.window else "mask"
 
 
 def _keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
@@ -149,6 +158,7 @@ def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
     k_rope = build.tensor(rope, compressed_kv.as_view)
     k = build.tensor(rank + rope, normed.as_view, k_rope)
     build.graph.until(k)
+    build.read("positions", "mask.k_slots")
     if build.leaves:
         build.filled = build.tensor(build.picked, build.leaves.pop(0), inplace=True)
     chosen = None

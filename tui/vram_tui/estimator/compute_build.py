@@ -74,6 +74,17 @@ class Build:
         normed = self.row_tensor(width or self.hidden, x, inplace=self.norm_in_place)
         return self.row_tensor(width or self.hidden, normed, inplace=True)
 
+    def read(self, *names: str) -> None:
+        """Small inputs are read here; with one device each is given back after the last time."""
+        found = [self.inputs[name] for name in names if name in self.inputs]
+        if found:
+            self.graph.until(*found)
+
+    def picked_rows(self, width: int, x: Ref) -> Ref:
+        """The rows of `x` that have outputs. What follows sees those alone."""
+        self.rows = self.settings.outputs
+        return self.row_tensor(width, x, self.inputs["rows"])
+
     def token_norm(self, x: Ref, width: int) -> Ref:
         normed = self.tensor(width, x, inplace=self.norm_in_place)
         return self.tensor(width, normed, inplace=True)

@@ -87,14 +87,17 @@ def _route(build: Build, block: Experts, x: Ref) -> tuple[Ref, Ref]:
     ranked = build.row_tensor(count, probs) if block.router_bias else probs
     order = build.row_tensor(count, ranked)
     weights = build.row_tensor(block.active, probs.as_view, order.as_view)
-    total = build.row_tensor(1, weights.as_view)
-    floor = build.row_tensor(1, total)
-    normed = build.row_tensor(block.active, weights.as_view, floor)
+    steps, factors = [logits, probs, ranked, order, weights], weights
+    if not block.raw_weights:
+        total = build.row_tensor(1, weights.as_view)
+        floor = build.row_tensor(1, total)
+        steps += total, floor
+        factors = build.row_tensor(block.active, weights.as_view, floor)
     if block.router_bias:
-        normed = build.row_tensor(block.active, normed.as_view)
+        factors = build.row_tensor(block.active, factors.as_view)
     if count in _ROUTED_COUNTS and build.settings.fuses:
-        build.graph.until(logits, probs, ranked, order, weights, total, floor)
-    return order.as_view, normed
+        build.graph.until(*steps)
+    return order.as_view, factors
 
 
 def _weighted(build: Build, active: int, width: int, down: Ref, weights: Ref) -> Ref:

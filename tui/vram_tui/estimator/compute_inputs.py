@@ -24,6 +24,7 @@ class Shape:
         attentions = [part for part in mixers if isinstance(part, Attention)]
         self.window = any(part.window for part in attentions) or any(isinstance(part, Compressed) for part in mixers)
         self.full = any(not part.window for part in attentions) or any(isinstance(part, Mla) for part in mixers)
+        self.full_first = bool(attentions) and not attentions[0].window
         self.indexer = next(
             (part.indexer for part in mixers if isinstance(part, Mla | Compressed) and part.indexer), None
         )
@@ -67,7 +68,7 @@ def waiting(build: Build, size: Size) -> Ref:
 
 
 def _constant(build: Build, size: int) -> Ref:
-    """A small input that layers read to the end."""
+    """A small input that is never given back."""
     ref = waiting(build, Size(size))
     build.graph.keep(ref)
     return ref
@@ -187,7 +188,7 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
     if shape.recurrent and "states" not in build.inputs:
         build.inputs["states"] = _constant(build, 4 * settings.seqs)
     if shape.rotary and shape.cached:
-        _constant(build, 4 * tokens)
+        build.inputs["positions"] = waiting(build, Size(4 * tokens))
     if shape.indexed:
         _constant(build, 4 * 128 * 128)
     for name in _caches(shape):
@@ -200,24 +201,28 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
         build.inputs["pick_mask"] = waiting(build, Size(0, quarter=rate))
         build.inputs["history_mask"] = waiting(build, Size(0, quarter=rate))
         build.inputs["coarse_mask"] = waiting(build, Size(0, coarse=rate))
-    build.inputs["rows"] = _constant(build, 4 * settings.outputs)
+    build.inputs["rows"] = waiting(build, Size(4 * settings.outputs))
 
 
 def _caches(shape: Shape) -> Iterator[str]:
+    """Masks in the order in which the graph meets them."""
+    if shape.full and shape.full_first:
+        yield "mask"
     if shape.window:
         yield "window_mask"
-    if shape.full:
+    if shape.full and not shape.full_first:
         yield "mask"
 
 
 def _cache_inputs(build: Build, shape: Shape, name: str) -> None:
     settings, tokens = build.settings, build.settings.tokens
     if not shape.latent:
-        for size in _rotations(settings, shape, name):
-            _constant(build, size)
-    _constant(build, 8 * tokens)
+        for side, size in _rotations(settings, shape, name):
+            build.inputs[f"{name}.{side}_rotation"] = waiting(build, Size(size))
+    build.inputs[f"{name}.k_slots"] = waiting(build, Size(8 * tokens))
     if not shape.latent:
-        _constant(build, 8 * tokens * (1 if settings.flash else shape.values_width))
+        width = 1 if settings.flash else shape.values_width
+        build.inputs[f"{name}.v_slots"] = waiting(build, Size(8 * tokens * width))
     if shape.indexed:
         build.inputs["indexer_mask"] = waiting(build, Size(0, 2 * tokens))
     build.inputs[name] = waiting(build, settings.mask(name == "window_mask"))
@@ -228,14 +233,14 @@ def model_levels(model: Model) -> int:
     return max((tower.deepstack for tower in model.towers), default=0)
 
 
-def _rotations(settings: ComputeSettings, shape: Shape, name: str) -> Iterator[int]:
-    """Bytes of the Hadamard matrices that quantized keys and values pass through."""
+def _rotations(settings: ComputeSettings, shape: Shape, name: str) -> Iterator[tuple[str, int]]:
+    """Bytes of the Hadamard matrices that quantized keys and values pass through, with k or v."""
     k_side = min(map(rotation_width, shape.head_dims[name]), default=0)
     v_side = min(map(rotation_width, shape.value_dims[name]), default=0)
     if settings.quantized_k and k_side:
-        yield 4 * k_side**2
+        yield "k", 4 * k_side**2
     if settings.quantized_v and v_side:
-        yield 4 * ROTATION**2
+        yield "v", 4 * ROTATION**2
 
 
 def host_size(model: Model, settings: ComputeSettings) -> Size:
@@ -260,7 +265,7 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
         if not shape.latent:
             values = shape.values_width if not settings.flash else 1
             floats += 2 * values
-            fixed += sum(_rotations(settings, shape, name))
+            fixed += sum(size for _, size in _rotations(settings, shape, name))
         rate = tokens * ((2 if settings.flash else 4) + (2 if shape.indexed else 0))
         window, full = (window + rate, full) if name == "window_mask" else (window, full + rate)
     if shape.indexed:

@@ -46,10 +46,11 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
         else:
             _skipped(build, layer)
         normed = None
+    if model.hyper_connections:
+        build.graph.keep(build.inputs["rows"])
     if model.hyper_connections and after == count:
         streams = model.hyper_connections.streams
-        build.rows = settings.outputs
-        x = build.row_tensor(streams * model.hidden_size, x.as_view)
+        x = build.picked_rows(streams * model.hidden_size, x.as_view)
         share = build.row_tensor(streams, build.row_tensor(streams * model.hidden_size, x.as_view))
         x = build.row_tensor(model.hidden_size, x.as_view, share)
     if after < count:
@@ -156,8 +157,7 @@ def _layer(build: Build, model: Model, layer: Layer, x: Ref, handed: Ref | None,
         normed = x if norms == "post" else build.norm(x)
         out = feed(build, block, normed)
         if last and mixer is None:
-            build.rows = build.settings.outputs
-            out, x = build.row_tensor(hidden, out), build.row_tensor(hidden, x)
+            out, x = build.picked_rows(hidden, out), build.picked_rows(hidden, x)
         if norms in ("post", "sandwich", "pre+post-ffn"):
             out = build.norm(out)
         x = build.joined(out, x)
@@ -182,15 +182,13 @@ def _side_by_side(build: Build, mixer: Attention, block: FeedForward, x: Ref, no
     hidden, tokens = build.hidden, build.rows
     attended = attend(build, mixer, normed)
     if last:
-        build.rows = build.settings.outputs
-        normed = build.row_tensor(hidden, normed)
+        normed = build.picked_rows(hidden, normed)
     fed = feed(build, block, normed)
-    total = build.row_tensor(hidden, fed, build.row_tensor(hidden, x) if last else x, inplace=True)
+    total = build.row_tensor(hidden, fed, build.picked_rows(hidden, x) if last else x, inplace=True)
     build.rows = tokens
     out = projected(build, attended)
     if last:
-        build.rows = build.settings.outputs
-        out = build.row_tensor(hidden, out)
+        out = build.picked_rows(hidden, out)
     return build.row_tensor(hidden, total, out, inplace=True)
 
 
@@ -199,11 +197,10 @@ def _picked(build: Build, layer: Layer, out: Ref, residual: Ref) -> tuple[Ref, R
     hidden = build.hidden
     if isinstance(layer.mixer, Parallel):
         total = build.joined(out, residual)
-        build.rows = build.settings.outputs
-        picked = build.row_tensor(hidden, total)
+        picked = build.picked_rows(hidden, total)
         return picked, picked
-    build.rows = build.settings.outputs
     if early(layer):
-        rows = build.graph.fill(build.expanded, Size(4 * hidden * build.rows), (residual,))
-        return build.row_tensor(hidden, out), rows
-    return build.row_tensor(hidden, out), build.row_tensor(hidden, residual)
+        size = Size(4 * hidden * build.settings.outputs)
+        rows = build.graph.fill(build.expanded, size, (residual, build.inputs["rows"]))
+        return build.picked_rows(hidden, out), rows
+    return build.picked_rows(hidden, out), build.picked_rows(hidden, residual)

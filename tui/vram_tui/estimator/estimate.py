@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vram_tui.estimator.compiling import compile  # noqa: A004
 from vram_tui.estimator.facts import Facts
@@ -11,6 +11,9 @@ from vram_tui.estimator.rule_of_thumb import METHOD as RULE_OF_THUMB
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.estimator.units import GIB
+
+if TYPE_CHECKING:
+    from vram_tui.estimator.pools import Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Estimate:
     terms: tuple[Term, ...]
     warnings: tuple[str, ...]
     speed: Mapping[str, float | None] | None = None
+    pool: "Pool | None" = None
+    """What a server sets apart for the caches of all requests, where it does."""
 
     @property
     def total_gib(self) -> float:
@@ -105,6 +110,7 @@ class Estimate:
             "fits": self.fits,
             "largest_ctx": self.largest_ctx,
             "speed": dict(self.speed) if self.speed is not None else None,
+            **({"pool": self.pool.to_json(self.ctx)} if self.pool else {}),
             "terms": [_term(term) for term in self.terms],
             "warnings": list(self.warnings),
         }
@@ -139,10 +145,12 @@ def estimate(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: 
     found = answer(subject.id, memory, ctx, scenario, facts)
     if scenario.machine is None or scenario.method == RULE_OF_THUMB:
         return found
+    from vram_tui.estimator.pools import pool_of
     from vram_tui.estimator.speed import speed_of
 
     rates = speed_of(subject, quant, ctx, scenario, facts, memory)
-    return replace(found, speed=rates.to_json()) if rates else found
+    pool = pool_of(subject, quant, ctx, scenario, facts)
+    return replace(found, speed=rates.to_json() if rates else None, pool=pool)
 
 
 def answer(model: str, memory: Memory, ctx: int, scenario: Scenario, facts: Facts) -> Estimate:

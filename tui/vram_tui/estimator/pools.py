@@ -15,8 +15,11 @@ from vram_tui.estimator.runtimes.vllm import Vllm
 from vram_tui.estimator.runtimes.vllm_pages import PageGroup, Paging
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.subject import Subject
+from vram_tui.estimator.units import GIB
 
 PERCENT = 100
+POOLED = frozenset(("vllm", "sglang", "tensorrt-llm"))
+"""Runtimes that set memory apart for the caches of all requests when they start."""
 HIGHEST_SHARE = 0.97
 """The largest share of a card that we suggest to give a server."""
 
@@ -48,6 +51,30 @@ class Pool:
             return self.blocks * self.paging.groups[0].block_tokens * self.replicas
         return int(self.requests(ctx) * ctx)
 
+    def sentences(self, ctx: int) -> tuple[str, ...]:
+        """What a person wants to know of it before requests of `ctx` tokens come."""
+        whose = "pools of all replicas together hold" if self.replicas > 1 else "pool holds"
+        held = f"The {whose} {self.tokens(ctx):,} tokens: {self.requests(ctx):,.1f} requests of {ctx:,} at once."
+        filled = f"A started server fills {self.will_occupy_bytes / GIB:.1f} GiB of each card, whatever the model."
+        if not self.setting:
+            return held, filled
+        if self.suggested is None:
+            return held, f"No {self.setting} up to {HIGHEST_SHARE} serves the requests asked for."
+        return held, f"{filled} The least {self.setting} that serves the requests asked for is {self.suggested}."
+
+    def to_json(self, ctx: int) -> dict[str, int | float | str | None]:
+        """Fields of the command line's `pool`; tokens and requests are those of all replicas."""
+        return {
+            "bytes": self.bytes,
+            "tokens": self.tokens(ctx),
+            "requests": round(self.requests(ctx), 2) if self.paging.blocks(ctx) else None,
+            "largest_ctx": self.largest_ctx,
+            "replicas": self.replicas,
+            "occupied_bytes": self.will_occupy_bytes,
+            "setting": self.setting or None,
+            "least_setting": self.suggested,
+        }
+
     @property
     def largest_ctx(self) -> int:
         """The longest request that the pool of a replica holds, in steps of its blocks; 0 if not even one block."""
@@ -58,6 +85,16 @@ class Pool:
             middle = (low + high) // 2
             low, high = (middle, high) if self.paging.blocks(middle) <= self.blocks else (low, middle)
         return low
+
+
+def pool_of(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: Facts) -> Pool | None:
+    """The pool of a server on its cards; None where there is none: no server, no cards, a plan that cannot be."""
+    if scenario.runtime not in POOLED or scenario.machine is None or not scenario.machine.devices:
+        return None
+    try:
+        return pool(subject, quant, ctx, scenario, facts)
+    except Refusal:
+        return None
 
 
 def paging_of(setting: Setting, layers: tuple[Layer, ...], facts: Facts, speculative: int | None = None) -> Paging:

@@ -149,12 +149,15 @@ class Answers:
 
     def _compile(self, model: str, quant: str, scenario: Scenario) -> Memory | str:
         try:
-            # Only the published profile needs the whole entry to be read first.
-            published = scenario.profile != "verified" and self.has_published(model)
-            profile = scenario.profile if published else "verified"
-            return self._compiler(self.library.subject(model, profile), quant, scenario, self.facts)
+            return self._compiler(self.subject(model, scenario), quant, scenario, self.facts)
         except (ValueError, KeyError, NotImplementedError) as refused:
             return str(refused.args[0]) if refused.args else str(refused)
+
+    def subject(self, model: str, scenario: Scenario) -> Subject:
+        """The model in the profile of the scenario, where it has that one."""
+        # Only the published profile needs the whole entry to be read first.
+        published = scenario.profile != "verified" and self.has_published(model)
+        return self.library.subject(model, scenario.profile if published else "verified")
 
     def forget(self, model: str) -> None:
         """Drop what was compiled of a model whose entry is another one now."""

@@ -119,6 +119,7 @@ def _explain_memory(answers: Answers, asked: Asked) -> Explained:
     notes = list(found.warnings)
     if found.native_tokens and asked.tokens > found.native_tokens:
         notes.append(f"Beyond the native context of {format_tokens(found.native_tokens)}.")
+    notes += _of_the_pool(answers, asked)
     if asked.scenario.method == "difference":
         notes.append("The grid shows bytes per weight minus the exact method; these are the terms of the exact one.")
     return Explained(
@@ -130,6 +131,19 @@ def _explain_memory(answers: Answers, asked: Asked) -> Explained:
         high=high,
         notes=tuple(notes),
     )
+
+
+def _of_the_pool(answers: Answers, asked: Asked) -> tuple[str, ...]:
+    """What a server makes of its cards; empty for runtimes that set nothing apart."""
+    from vram_tui.estimator.pools import pool_of
+
+    scenario = asked.scenario
+    try:
+        subject = answers.subject(asked.model, scenario)
+        pool = pool_of(subject, asked.row.asked, asked.tokens, scenario, answers.facts)
+    except (KeyError, ValueError):
+        return ()
+    return pool.sentences(asked.tokens) if pool else ()
 
 
 def _quant_words(row: Row) -> str:

@@ -69,6 +69,7 @@ class Experts:
     router_scale: bool = False
     router_scalar: bool = False
     zero_experts: int = 0
+    raw_weights: bool = False
 
     kind = "experts"
 
