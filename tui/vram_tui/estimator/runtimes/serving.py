@@ -76,6 +76,8 @@ def resolve(subject: Subject, quant: str, scenario: Scenario, facts: Facts, *, u
         raise Refusal(f"{plan.text} needs {plan.devices} devices, {len(devices)} are there", "gpus")
     reason = illegal(subject.model, plan, rule, uneven=uneven)
     if reason:
+        if (scenario.tp, scenario.pp, scenario.ep, scenario.dp) == (None,) * 4 and len(devices) > 1:
+            raise Refusal(f"no plan cuts the model over {len(devices)} devices: {reason}", "gpus")
         raise Refusal(reason, "ep" if reason.startswith("ep") else "pp" if reason.startswith("pp") else "tp")
     smallest = min(devices, key=lambda device: device.usable_bytes, default=None)
     requests = ceil_div(max(scenario.seqs, 1), plan.dp)
