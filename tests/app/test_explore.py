@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from tests.app.conftest import MakeApp
 from vram_tui.app.app import VramApp
 from vram_tui.app.screens.explore import Explore
+from vram_tui.quantities import format_memory
 from vram_tui.session.settings import Settings
 from vram_tui.session.storage import Store
 
@@ -59,6 +60,18 @@ async def test_a_burst_after_the_filter_key_is_text_in_order(make_app: MakeApp) 
             app.post_message(events.Key("slash" if sign == "/" else sign, sign))
         await pilot.pause(0.1)
         assert app.session.filter == "gemma"
+
+
+async def test_a_filter_that_moves_the_selection_moves_every_figure(make_app: MakeApp) -> None:
+    app = make_app("Qwen/Qwen3-8B")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(0.2)
+        app.look(filter="qwen3-30b")  # with no other key waiting
+        assert app.session.model == "Qwen/Qwen3-30B-A3B"
+        cells = app.answers.cells(app.session, app.session.selected_row)
+        assert home(app).grid.cells[app.session.row] == cells
+        total = format_memory(cells[app.session.column].bytes or 0, "gib")
+        assert f"{total} GiB" in home(app).breakdown.text
 
 
 async def test_a_paste_into_the_filter_is_one_search(make_app: MakeApp) -> None:

@@ -30,6 +30,7 @@ class SessionApp(PacedApp, inherit_bindings=False):
         self._shown = self._history.present
         self._shown_at = 0.0
         self._waiting = False
+        self._showing = False
         self._save_lock = threading.Lock()
         self._save_timer: Any = None
 
@@ -100,11 +101,18 @@ class SessionApp(PacedApp, inherit_bindings=False):
 
     def _show(self) -> None:
         self._waiting = False
-        old, self._shown = self._shown, self._history.present
-        self._shown_at = monotonic()
-        if old is not self._shown and isinstance(self.screen, HouseScreen):
-            self.screen.session_changed(old, self._shown)
-            self._save_soon()
+        if self._showing:
+            return  # what a screen changes while it follows a change is shown after that one, never inside it
+        self._showing = True
+        try:
+            while self._shown is not self._history.present:
+                old, self._shown = self._shown, self._history.present
+                self._shown_at = monotonic()
+                if isinstance(self.screen, HouseScreen):
+                    self.screen.session_changed(old, self._shown)
+                    self._save_soon()
+        finally:
+            self._showing = False
 
     def _save_soon(self) -> None:
         if self.store.path is None:
