@@ -1,18 +1,19 @@
 """One model of the catalogue: the facts of its TOML file as frozen records, read without a validation library."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from typing import Any
 
 from vram_tui.catalog.notation import NotationError, read_files, read_model
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.stored import StoredFile
 
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Figure:
     """One memory figure that a published page states: format, context in tokens, GiB, and the words beside it."""
 
@@ -24,7 +25,7 @@ class Figure:
     quality: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Published:
     """What a page or card says about a model where it differs from the verified blocks. None or empty: not stated."""
 
@@ -55,7 +56,7 @@ class Published:
     figures: tuple[Figure, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Entry:
     """A model with its blocks and everything that is shown about it.
 

@@ -1,12 +1,12 @@
 """What is wrong in a catalogue file, said so that it can be mended: file, line, field, message, mend."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from vram_tui.estimator.records import record
 from vram_tui.text import safe
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fault:
     """One thing wrong. `line` counts from 1 where it is known; `field` is a dotted path, empty for the whole file."""
 

@@ -78,6 +78,7 @@ DOCS: Mapping[str, str] = {
     "expert_scales": "Learned scales per expert.",
     "router_scale": "A learned scale of the router's input.",
     "router_scalar": "One learned scalar of the router.",
+    "raw_weights": "The chosen experts' weights are not brought to a sum of one.",
     "dim": "Width of an index key, or of a position feature.",
     "values": "Values are kept beside the index keys.",
     "pool": "Tokens that share one index key.",

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from vram_tui.estimator.devices import Basis, Device, Interconnect, Machine, Tier, built_in_link, class_chain, halves
+from vram_tui.estimator.records import record
 from vram_tui.estimator.units import GIB, MIB
 
 # Words that people leave out or put in front as they like.
@@ -19,7 +20,7 @@ def search_key(text: str) -> str:
     return "".join(word for word in words if word not in _NOISE) or "".join(words)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ecc:
     """How error correction changes the total: its default, and the driver's MiB in the other state."""
 
@@ -28,7 +29,7 @@ class Ecc:
     driver_mib_off: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accelerator:
     """One entry of `accelerators/*.toml`: the device, how to recognise it, and where its facts come from.
 
@@ -63,7 +64,7 @@ class Accelerator:
         return self.device.id
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Node:
     """One entry of `nodes.toml`: several accelerators in one machine, or a cloud instance with its price by the hour.
 
@@ -91,7 +92,7 @@ class Node:
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reserve:
     """What a driver keeps of a device's memory: `mib` or a `share`, for a class and up to a size."""
 
@@ -104,7 +105,7 @@ class Reserve:
     share: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AppleLimits:
     """Metal's recommendedMaxWorkingSetSize in MiB by memory in GiB: (size, macOS 26 and later, older macOS)."""
 

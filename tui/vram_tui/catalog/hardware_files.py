@@ -60,6 +60,18 @@ def load_hardware(*roots: Path) -> HardwareCatalogue:
     return HardwareCatalogue(accelerators.values(), nodes.values(), tiers, reserves, limits)
 
 
+def load_hardware_file(path: Path, known: HardwareCatalogue) -> dict[str, Accelerator]:
+    """The accelerators of one file, under its own rules and then those of `known`. Raises HardwareFileError."""
+    content = _read(path)
+    own = tuple(_guarded(path, "reserve", partial(_reserve, rule)) for rule in content.get("reserve", ()))
+    rules = HardwareCatalogue(reserves=(*own, *known.reserves), apple_limits=known.apple_limits)
+    vendor = str(content.get("vendor", ""))
+    return {
+        device: _guarded(path, device, partial(_accelerator, device, vendor, row, rules))
+        for device, row in _tables(path, content, "device").items()
+    }
+
+
 def read_tiers(path: Path) -> tuple[Tier, ...]:
     """The fit tiers of a `tiers.toml`. Raises HardwareFileError."""
     return tuple(_guarded(path, str(row.get("id")), partial(_tier, row)) for row in _read(path)["tier"])

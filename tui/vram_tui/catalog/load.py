@@ -60,9 +60,14 @@ class Catalog:
         entries: Mapping[str, Entry],
         faults: Sequence[Fault] = (),
         notices: Sequence[str] = (),
+        own_hardware: Path | None = None,
     ) -> None:
-        """`entries` are whole: the user's, and all of them where nothing is compiled."""
+        """`entries` are whole: the user's, and all of them where nothing is compiled.
+
+        `own_hardware` is a folder with the user's `accelerators/*.toml`.
+        """
         self.root = root
+        self._own_hardware = own_hardware
         self.faults = list(faults)
         self.notices = tuple(notices)
         self._compiled = compiled
@@ -99,6 +104,13 @@ class Catalog:
 
             return load_hardware(self.root)
 
+        if self._own_hardware is not None:
+            from vram_tui.catalog.hardware_files import HardwareFileError, load_hardware
+
+            try:
+                return load_hardware(self.root, self._own_hardware)
+            except HardwareFileError as error:
+                self.notices = (*self.notices, f"{error}; your own accelerators are left out")
         return self._read(lambda compiled: HardwareCatalogue.from_plain(compiled.hardware()), direct)
 
     def _read(self, fast: Callable[[Compiled], Read], direct: Callable[[], Read]) -> Read:
@@ -264,12 +276,18 @@ def load_catalog(path: Path | None = None, *, user: bool = True, user_dir: Path 
     compiled, notice = open_compiled(root)
     entries, faults = ({}, []) if compiled else read_folder(root / "models")
     folder = (user_dir or user_models_dir()) if user else None
+    hardware, told = None, ""
     if folder is not None and folder.is_dir():
         from vram_tui.catalog.user import read_user_entries
 
         own, own_faults = read_user_entries(folder)
         entries, faults = {**entries, **own}, [*faults, *own_faults]
-    return Catalog(root, compiled, entries, faults, (notice,) if notice else ())
+    if folder is not None and (folder.parent / "accelerators").is_dir():
+        from vram_tui.catalog.user import own_accelerators
+
+        hardware, told = own_accelerators(folder.parent)
+    notices = tuple(sentence for sentence in (notice, told) if sentence)
+    return Catalog(root, compiled, entries, faults, notices, hardware)
 
 
 def read_folder(models: Path) -> tuple[dict[str, Entry], list[Fault]]:

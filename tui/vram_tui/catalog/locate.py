@@ -24,6 +24,13 @@ def user_models_dir() -> Path | None:
     return _absolute(user_config_path, "models")
 
 
+def user_accelerators_dir() -> Path | None:
+    """The folder of the user's own accelerators, beside the models; None where the system names none."""
+    from platformdirs import user_config_path
+
+    return _absolute(user_config_path, "accelerators")
+
+
 def cache_dir() -> Path | None:
     """Where a compiled catalogue of a checkout is kept; None where the system names no such place."""
     from platformdirs import user_cache_path

@@ -3,11 +3,11 @@
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
 
 from vram_tui.catalog.summaries import Summary
+from vram_tui.estimator.records import record
 from vram_tui.estimator.units import GB, GIB, MIB
 
 Memory = Callable[[str], int | None]
@@ -50,7 +50,7 @@ class Term(NamedTuple):
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Query:
     """A query, read. `problems` are sentences about parts that mean nothing yet; they are left out."""
 

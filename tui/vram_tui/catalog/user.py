@@ -28,6 +28,19 @@ def read_user_entries(folder: Path) -> tuple[dict[str, Entry], list[Fault]]:
     return entries, faults
 
 
+def own_accelerators(folder: Path) -> tuple[Path | None, str]:
+    """The folder if its `accelerators/*.toml` can be used, else a sentence that says why not."""
+    from vram_tui.catalog.hardware import HardwareCatalogue
+    from vram_tui.catalog.hardware_files import HardwareFileError, load_hardware_file
+
+    try:
+        for path in sorted((folder / "accelerators").glob("*.toml")):
+            load_hardware_file(path, HardwareCatalogue())
+    except HardwareFileError as error:
+        return None, f"{error}; your own accelerators are left out (vram-tui validate says more)"
+    return folder, ""
+
+
 def read_file(path: Path, known: str, origin: str) -> Entry | Fault:
     """The entry of one file, or what is wrong with it."""
     import tomli
@@ -65,10 +78,10 @@ def user_path(folder: Path, known: str) -> Path:
 
 def save_user_entry(folder: Path, entry: Entry, *, replace: bool = False) -> Path:
     """Write an entry into the user's folder, for the owner only. Raises FileExistsError unless `replace`."""
-    from vram_tui.catalog.writing import entry_text
+    from vram_tui.catalog.writing import user_entry_text
 
     path = user_path(folder, entry.id)
     if path.exists() and not replace:
         raise FileExistsError(f"{path} exists already: rename the model or replace it knowingly")
-    write_atomically(path, entry_text(entry).encode(), 0o600)
+    write_atomically(path, user_entry_text(entry).encode(), 0o600)
     return path

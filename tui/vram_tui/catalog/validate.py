@@ -24,7 +24,7 @@ _PARTS = ("mixer", "feed_forward")
 def validate(path: Path) -> list[Fault]:
     """Every fault of one model's file, of a folder of `vendor/model.toml`, or of a whole catalogue folder."""
     if path.is_file():
-        return validate_model(path)
+        return validate_file(path)
     if not path.is_dir():
         return [Fault(path, None, "", "is neither a file nor a folder", "give a .toml file or a catalogue folder")]
     models = path / "models" if (path / "models").is_dir() else path
@@ -36,6 +36,30 @@ def validate(path: Path) -> list[Fault]:
     elif not files:
         faults.append(Fault(path, None, "", "holds no <vendor>/<model>.toml", "give a catalogue folder"))
     return faults
+
+
+def validate_file(path: Path) -> list[Fault]:
+    """The faults of one file: of accelerators where it has `[device.…]` tables, else of a model."""
+    if not holds_accelerators(path):
+        return validate_model(path)
+    from vram_tui.catalog.hardware_check import check_accelerators
+    from vram_tui.catalog.hardware_files import HardwareFileError, load_hardware
+    from vram_tui.catalog.locate import catalog_root
+
+    try:
+        shipped = load_hardware(catalog_root()).accelerators
+    except HardwareFileError:  # the file is one of the shipped ones, and is told below
+        shipped = {}
+    return [Fault(one.path, one.line, one.field, one.message) for one in check_accelerators(path, shipped)]
+
+
+def holds_accelerators(path: Path) -> bool:
+    """Whether a file is one of accelerators, as far as it can be read."""
+    try:
+        data = tomli.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return path.parent.name == "accelerators"
+    return "device" in data
 
 
 def validate_model(path: Path) -> list[Fault]:
@@ -183,7 +207,7 @@ def _same_ids(models: Path, files: Sequence[Path]) -> Iterator[Fault]:
 
 
 def _hardware(path: Path) -> list[Fault]:
-    from vram_tui.catalog.hardware_schema import check_hardware
+    from vram_tui.catalog.hardware_check import check_hardware
 
     return [Fault(one.path, one.line, one.field, one.message) for one in check_hardware(path)]
 

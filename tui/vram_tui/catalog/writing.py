@@ -53,6 +53,11 @@ def entry_text(entry: Entry) -> str:
     return "\n".join((SCHEMA_LINE, "\n\n".join(block for block in blocks if block))) + "\n"
 
 
+def user_entry_text(entry: Entry) -> str:
+    """The same for a user's catalogue, which has no schema beside it to point to."""
+    return entry_text(entry).removeprefix(f"{SCHEMA_LINE}\n")
+
+
 def _head(entry: Entry) -> dict[str, Any]:
     return {
         "name": entry.name,

@@ -9,7 +9,7 @@ from typing import Any
 from vram_tui.catalog.entries import Entry
 from vram_tui.catalog.locate import user_models_dir
 from vram_tui.catalog.user import save_user_entry, user_path
-from vram_tui.catalog.writing import entry_text
+from vram_tui.catalog.writing import user_entry_text
 from vram_tui.estimator.facts import Facts
 from vram_tui.importers.files import subject_from_path
 from vram_tui.importers.found import Found
@@ -30,7 +30,7 @@ class Preview:
 
     @property
     def toml(self) -> str:
-        return entry_text(self.entry)
+        return user_entry_text(self.entry)
 
     def rows(self, unit: str = "gib") -> tuple[tuple[str, str], ...]:
         """(what, value) for a person: what was read."""
