@@ -280,7 +280,7 @@ async def test_pictures_of_a_review(
         read = real(reference, facts, today=date(2026, 1, 2), **options)
         files = tuple(replace(file, path=f"/models/{FILE}") for file in read.entry.files)
         entry = replace(read.entry, files=files, sources=(f"file:{FILE}",))
-        return replace(read, entry=entry, path=Path.home() / ".config/vram-tui/models/acme/tiny-helper.toml")
+        return replace(read, entry=entry, path=Path.home() / f".config/vram-tui/models/{entry.id}.toml")
 
     monkeypatch.setattr("vram_tui.app.screens.importing.preview", settled)
     monkeypatch.setattr(caches, "found", lambda **_: ())
