@@ -29,7 +29,7 @@ def run(name: str, argv: list[str]) -> int:
     options = given({key: value for key, value in vars(arguments).items() if key not in ("quant", "ctx")})
     chosen = desk.choose(arguments.model, options.get("profile", "verified"))
     scenario = desk.scenario(options)
-    contexts = _contexts(arguments.ctx, chosen)
+    contexts = contexts_of(arguments.ctx, chosen)
     rows = [(quant, compiled(desk, chosen, quant, scenario)) for quant in _quants(arguments.quant, chosen)]
     nominal = scenario.method != "exact"
     if arguments.json:
@@ -64,7 +64,8 @@ def _quants(text: str | None, chosen: Chosen) -> list[str]:
     return rows if chosen.quant in rows else [chosen.quant, *rows]
 
 
-def _contexts(text: str | None, chosen: Chosen) -> list[int]:
+def contexts_of(text: str | None, chosen: Chosen) -> list[int]:
+    """The contexts that a person lists, else the usual ones up to the native one."""
     if text:
         try:
             return [parse_tokens(part) for part in text.split(",") if part.strip()]
@@ -102,10 +103,10 @@ def _known(desk: Workspace, chosen: Chosen) -> bool:
 
 def _spec(desk: Workspace, chosen: Chosen) -> Any:
     entry = desk.catalog.entry(chosen.id)
-    return spec_table(entry, _specifications(desk, chosen))
+    return spec_table(entry, specifications_of(desk, chosen))
 
 
-def _specifications(desk: Workspace, chosen: Chosen) -> list[tuple[str, str, str]]:
+def specifications_of(desk: Workspace, chosen: Chosen) -> list[tuple[str, str, str]]:
     """Label, verified value, published value where it differs."""
     from vram_tui.session.specs import facts_of, headline_of
 
@@ -132,7 +133,7 @@ def _sheet(desk: Workspace, chosen: Chosen) -> dict[str, Any]:
         "context_native": entry.context_native or None,
         "specifications": [
             {"fact": label, "value": value, "published": published or None}
-            for label, value, published in _specifications(desk, chosen)
+            for label, value, published in specifications_of(desk, chosen)
         ],
         "sources": list(entry.sources),
     }
