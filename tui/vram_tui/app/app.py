@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from textual import events
@@ -24,6 +24,7 @@ from vram_tui.app.screens import SCREENS
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.app.widgets.line_panel import LinePanel
 from vram_tui.catalog.entries import Entry
+from vram_tui.estimator.records import record
 from vram_tui.session.answers import Answers, Library
 from vram_tui.session.edits import set_units
 from vram_tui.session.listing import newest
@@ -33,7 +34,7 @@ from vram_tui.session.state import UNITS, Session
 from vram_tui.session.storage import Store
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Options:
     """What the command line says about the dashboard; empty means that it says nothing."""
 

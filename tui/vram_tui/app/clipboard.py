@@ -1,12 +1,12 @@
 """Copying as the screens do it: the sequence for the terminal, and a sentence for the person."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from vram_tui.estimator.records import record
 from vram_tui.exporters.clipboard import ClipboardError, osc52
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Copying:
     """What to send to the terminal (empty where it can take nothing) and what to say about it."""
 

@@ -1,9 +1,9 @@
 """The few signs that the screens use, each narrow in every terminal, with a plain twin for `--ascii`."""
 
-from dataclasses import dataclass
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Glyphs:
     """All of them neutral or narrow in Unicode's East Asian width, so that columns stay straight everywhere."""
 

@@ -1,9 +1,10 @@
 """Which key does what: the registry's defaults under the person's own wishes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vram_tui.app.actions import ALL, BY_ID
+from vram_tui.estimator.records import record
 from vram_tui.session.settings import nearest
 from vram_tui.text import safe
 
@@ -18,7 +19,7 @@ def key_name(key: str) -> str:
 _TYPED = {"esc": "escape", "del": "delete", "pgup": "pageup", "pgdn": "pagedown", "return": "enter", " ": "space"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KeyMap:
     """Which key does what, after the person's own wishes."""
 

@@ -2,10 +2,11 @@
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from vram_tui.commands.errors import CommandError
+from vram_tui.estimator.records import record
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.quantities import parse_tokens
 
@@ -24,7 +25,7 @@ RUNTIMES = (
 MAX_COUNT = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Option:
     """One option: `name` as typed, `parse` from text or a JSON value, `help` in a few words, `scenario` its field."""
 

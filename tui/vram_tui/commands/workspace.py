@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vram_tui.catalog import Catalog, load_catalog
 from vram_tui.commands.errors import CommandError, NothingFoundError
+from vram_tui.estimator.records import record
 
 if TYPE_CHECKING:
     from vram_tui.estimator.devices import Machine
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_QUANT = "Q4_K_M"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chosen:
     """A model that a command was given: the subject, what to call it, and the defaults it brings."""
 

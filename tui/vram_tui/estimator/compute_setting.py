@@ -1,14 +1,13 @@
 """The settings that shape llama.cpp's compute buffers, and the sizes that follow from them."""
 
-from dataclasses import dataclass
-
 from vram_tui.estimator.compute_tape import Size
+from vram_tui.estimator.records import record
 
 ROTATION = 64
 """Width of the Hadamard rotation that quantized values pass through (llama.cpp b11549)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ComputeSettings:
     """One way of running: tokens per micro-batch, logits rows, sequences, streams, cache types, attention kernel.
 

@@ -2,8 +2,9 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from vram_tui.estimator.records import record
 
 CUDA_ALIGNMENT = 128
 CPU_ALIGNMENT = 32
@@ -51,7 +52,7 @@ class Ref(NamedTuple):
         return Ref(self.node, True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tape:
     """Memory events of a graph, in execution order.
 

@@ -2,9 +2,10 @@
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from math import isqrt
+
+from vram_tui.estimator.records import record
 
 STEP_TOKENS = 256
 """Contexts are answered in multiples of this many tokens: the granularity of llama.cpp's cache."""
@@ -14,7 +15,7 @@ _DOUBLINGS = 11
 _DEPTH = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Curve:
     """Bytes over the context: straight between its knots, which are contexts in tokens in rising order."""
 

@@ -1,8 +1,10 @@
 """What a model runs on: one device, a machine of several, and the tiers a total is judged against."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
+
+from vram_tui.estimator.records import record
 
 Basis = Literal["measured", "fitted", "assumed", "nominal"]
 
@@ -10,7 +12,7 @@ TIGHT_SHARE = 0.05
 """A fit that leaves less than this share of a device is called tight."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Device:
     """One device as software sees it: a card, a die of a two-die board, or a machine with unified memory.
 
@@ -49,7 +51,7 @@ class Device:
         return self.peer_gbs if self.peer_kind == "nvlink" else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Interconnect:
     """How the devices of a machine talk to each other.
 
@@ -63,7 +65,7 @@ class Interconnect:
     group: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Machine:
     """Devices that a plan may spread a model over, each written out, and the host that holds them.
 
@@ -121,7 +123,7 @@ class Machine:
         return usable if left is None else min(usable, left)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tier:
     """A class of hardware that a total is sorted into: the first tier whose `usable_bytes` holds it.
 

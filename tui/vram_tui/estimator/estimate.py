@@ -1,12 +1,13 @@
 """One answer with every figure and its reason: what the command line prints and tests compare."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from vram_tui.estimator.compiling import compile  # noqa: A004
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory, Term, Weights
+from vram_tui.estimator.records import record
 from vram_tui.estimator.rule_of_thumb import METHOD as RULE_OF_THUMB
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.subject import AtOnePoint, Subject
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from vram_tui.estimator.pools import Pool
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class KvPart:
     """A kind of cache at one context: `cells` per stream, bytes of all layers and streams."""
 
@@ -27,7 +28,7 @@ class KvPart:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeviceUse:
     """What one device holds."""
 
@@ -41,7 +42,7 @@ class DeviceUse:
     runtime_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Estimate:
     """Bytes are integers, never rounded; a field that does not apply is None."""
 
@@ -116,8 +117,8 @@ class Estimate:
         }
 
 
-def _plain(record: KvPart | DeviceUse) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
+def _plain(part: KvPart | DeviceUse) -> dict[str, Any]:
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 def _term(term: Term) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Constants that the estimator is given, never holds: formats, runtimes, each value with its source."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vram_tui.estimator.devices import Tier, tier_of
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Constant:
     """One refittable value. `error` is the relative half-width of its band; `basis` as in terms."""
 
@@ -19,7 +20,7 @@ class Constant:
     """How many measured rows stand behind a fitted value."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Format:
     """A way of storing weights: a GGUF file type or a server format.
 
@@ -42,7 +43,7 @@ class Format:
     """(measure, value with unit, model it was measured on and source): evidence, never a percentage of ours."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RuntimeFacts:
     """Constants of one runtime, by dotted name: `reserve.cuda`, `speed.cuda-ada.eta` …"""
 
@@ -65,7 +66,7 @@ class RuntimeFacts:
         raise KeyError(f"{self.id}: none of {', '.join(names)}")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class NameRule:
     """A rule of the GGUF mixtures that asks for the file's architecture, and for its layers where they are not 0."""
 
@@ -73,7 +74,7 @@ class NameRule:
     layers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Facts:
     """All constants in one place; built by the catalogue, handed to the estimator."""
 

@@ -1,13 +1,14 @@
 """Models ranked for one machine: the best format of each that fits, its reach, its speed, what may stay in RAM."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import DeviceMemory, Memory, Weights
 from vram_tui.estimator.placing import FITS, NO, OFFLOAD, SPLITTER, TIGHT, even_reach, evenly, loads, plan_of, verdict
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.estimator.sharding import Plan
@@ -21,7 +22,7 @@ DEFAULT_FORMATS = ("Q2_K", "Q3_K_M", "IQ4_XS", "Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0
 _ORDER = {FITS: 0, TIGHT: 0, OFFLOAD: 1, NO: 2}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ModelFit:
     """One model on one machine in its best format. Bytes are those of the fullest device.
 

@@ -1,9 +1,9 @@
 """The ggml tensor types: blocks of elements, bytes of a block, and bytes of a row."""
 
-from dataclasses import dataclass
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GgmlType:
     """One storage type: `block_elements` values of a row take `block_bytes` bytes; `id` is its number in a file."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from vram_tui.estimator.curves import STEP_TOKENS, Curve
+from vram_tui.estimator.records import record
 from vram_tui.estimator.units import pad
 
 MAX_TOKENS = 1 << 27
@@ -14,7 +15,7 @@ GROUPS = ("weights", "kv", "state", "compute", "output", "runtime")
 BASES = ("exact", "fitted", "measured", "assumed")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reach:
     """How many cells one cache holds per stream for a context of `tokens` per sequence.
 
@@ -31,7 +32,7 @@ class Reach:
         return (min(cells, self.cap) if self.cap else cells) + self.extra
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cost:
     """Bytes that are a line in the cells of some reaches, with all that explains them.
 
@@ -78,7 +79,7 @@ class Peak:
         return self.trace()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Term:
     """One answered term: what it is, how many bytes, and why."""
 
@@ -233,7 +234,7 @@ _COUNTS = ("layers", "elements", "convolution", "matrix")
 """Numbers of a term that belong to the layers of one device."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CachePart:
     """One kind of cache for the answer's `kv_parts`: `cells` per stream.
 
@@ -251,7 +252,7 @@ class CachePart:
         return self.streams * self.reach.cells(tokens) * self.bytes_per_cell + self.fixed_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Weights:
     """Bytes of the weights. `file_bytes` is tensor data (without header); `device_bytes` includes padding.
 

@@ -3,10 +3,9 @@
 Source: llama.cpp, src/llama-quant.cpp (b11549).
 """
 
-from dataclasses import dataclass
-
 from vram_tui.estimator.blocks import KEPT_16, KEPT_F32, QUANT, Tensor
 from vram_tui.estimator.formats import TYPES
+from vram_tui.estimator.records import record
 
 _LOWEST = frozenset(("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS"))
 _LOW = _LOWEST | {"IQ2_S", "IQ2_M"}
@@ -39,7 +38,7 @@ _GROUPED_VALUES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mixture:
     """A file type for one model: everything the rules ask for beside the tensor.
 

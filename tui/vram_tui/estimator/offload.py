@@ -1,12 +1,13 @@
 """How much of a model goes on the devices: the most layers or experts that fit, and what llama.cpp's `--fit` takes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.curves import STEP_TOKENS
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
+from vram_tui.estimator.records import record
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.estimator.units import MIB
@@ -18,7 +19,7 @@ FIT_TOKENS = 4096
 """The shortest context that `--fit` shrinks to (`--fit-ctx`). Source of both: llama.cpp common/arg.cpp, b11549."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class FitChoice:
     """What `--fit` decides: the context, layers and experts, whether they fit, and a sentence that says so."""
 

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.formats import tensor_bytes
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.splitting import RAM
 from vram_tui.estimator.tensor_names import tensor_name
@@ -25,7 +26,7 @@ from vram_tui.estimator.weights import (
 _BUFFER = re.compile(r"[A-Za-z]+(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Moved:
     """What patterns send elsewhere: bytes by place, the largest tensor of them in RAM, and all that stays."""
 

@@ -1,13 +1,14 @@
 """Hardware ranked for one cell: every card by the fewest that hold it, machines, instances, with plan and speed."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import TIGHT_SHARE, Device, Machine, built_in_link, class_chain
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.plans import Choice, plans
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.sharding import Plan
@@ -21,7 +22,7 @@ SPLITTER = "llama.cpp"
 FITS, TIGHT, OFFLOAD, NO = "fits", "tight", "offload", "no"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offer:
     """Hardware that can be had: a card, a machine or an instance, and how many of it may stand together.
 
@@ -62,7 +63,7 @@ def matches(offer: Offer, kind: str = "", vendor: str = "", words: str = "") -> 
     return all(word in ways if word in ("rent", "cloud", "buy") else word in hay for word in words.casefold().split())
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Placement:
     """One cell on one offer: the fewest units that hold it, or the most that were tried.
 

@@ -1,13 +1,14 @@
 """Which plans a machine allows, which of them hold the model, and the fewest or cheapest devices that do."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Device, Machine, built_in_link
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.runtimes.serving import default_plan
 from vram_tui.estimator.scenario import Scenario
@@ -23,7 +24,7 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64)
 """How many devices are tried: what nodes are sold with."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Choice:
     """One plan on one machine. `reason` says in a sentence why it does not hold; empty where it does.
 
@@ -181,7 +182,7 @@ def why_not(subject: Subject, quant: str, ctx: int, scenario: Scenario, facts: F
     return reason
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fewest:
     """The smallest machine that holds a model, and why one device fewer does not."""
 

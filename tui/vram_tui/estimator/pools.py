@@ -1,11 +1,11 @@
 """What a server makes of the memory it is given: tokens in its pool, requests at once, the setting to start it with."""
 
-from dataclasses import dataclass
 from math import ceil
 
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import MAX_TOKENS
 from vram_tui.estimator.model import Layer
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.runtimes.layers import stage_layers
 from vram_tui.estimator.runtimes.serving import Setting, assemble, resolve
@@ -24,7 +24,7 @@ HIGHEST_SHARE = 0.97
 """The largest share of a card that we suggest to give a server."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pool:
     """The cache pool of one replica. Bytes are those of the fullest rank, tokens those of all its requests.
 

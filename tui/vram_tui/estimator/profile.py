@@ -1,11 +1,12 @@
 """What compiling asks of a model, folded once: counts, caches, states, as flat numbers."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 from vram_tui.estimator.blocks import Attention, CacheRow, Compressed, Experts, Linear, Mixer, Mla, Parallel, ShortConv
 from vram_tui.estimator.compute import warnings as compute_warnings
 from vram_tui.estimator.model import Layer, Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.tensors import LayerTensor, trunk_tensors
 
 
@@ -45,7 +46,7 @@ class HeadShape(NamedTuple):
     gqa: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Profile:
     """Flat numbers of a model. Widths are elements, counts are layers; `vocab_size` is that of a GGUF file."""
 

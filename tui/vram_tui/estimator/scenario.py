@@ -1,13 +1,12 @@
 """How a person runs a model: runtime, cache types, sequences, micro-batch, placement."""
 
-from dataclasses import dataclass
-
 from vram_tui.estimator.devices import Machine
+from vram_tui.estimator.records import record
 
 DEFAULT_QUANT = "Q4_K_M"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scenario:
     """One way of running a model. `None` means "the runtime's own default".
 

@@ -1,13 +1,13 @@
 """Bytes of the weights in the formats that servers load: every tensor by its role, quantized ones with their scales."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from vram_tui.estimator.blocks import QUANT, Tensor
 from vram_tui.estimator.facts import Facts, Format
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.tensors import trunk_tensors
 from vram_tui.estimator.units import ceil_div
@@ -19,7 +19,7 @@ _KEPT_PREFIXES = ("hyper_", "altup_", "laurel_", "per_layer_", "lookup_", "mtp_e
 _KEPT_ROLES = frozenset(("router", "indexer_proj", "ssm_alpha", "ssm_beta", "ssm_beta_alpha"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rule:
     """The arithmetic of a format: `bits` of a quantized weight, and what its scales add.
 

@@ -1,12 +1,12 @@
 """How a model is cut over devices: what a rank of a tensor-, pipeline-, expert- and data-parallel plan holds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
 from vram_tui.estimator.blocks import KEPT_F32, Attention, Experts, Mixer, Parallel, Tensor
 from vram_tui.estimator.model import Layer, Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.server_weights import Rule
 from vram_tui.estimator.tensors import MODEL_WIDE, trunk_tensors
 from vram_tui.estimator.units import ceil_div
@@ -30,7 +30,7 @@ _KV_ROLES = frozenset(("attn_k", "attn_v", "attn_k_bias", "attn_v_bias", "attn_k
 _VOCABULARY = frozenset(("embedding", "head", "per_layer_embedding", "mtp_embedding", "mtp_head"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """Ranks of each kind. A replica is `tp` × `pp` devices, `dp` replicas share nothing but, with `ep`, the experts.
 
@@ -104,7 +104,7 @@ def rank_tensor_bytes(tensor: Tensor, size: int, plan: Plan, kv_heads: int) -> i
     return ceil_div(size, tp)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RankWeights:
     """Bytes on one rank of every pipeline stage, in order."""
 

@@ -1,6 +1,5 @@
 """How fast a scenario generates and reads prompts, every figure with its band."""
 
-from dataclasses import dataclass
 from math import ceil
 
 from vram_tui.estimator import speed_llamacpp, speed_serving
@@ -8,6 +7,7 @@ from vram_tui.estimator.cache_types import element_bytes
 from vram_tui.estimator.devices import Device, Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
+from vram_tui.estimator.records import record
 from vram_tui.estimator.runtimes.serving import resolve
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.server_weights import SIXTEEN_BITS
@@ -23,7 +23,7 @@ DUAL_CHANNEL_GBS = 80.0
 """Host bandwidth where nobody measured it: DDR5-5000 on two channels."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Offload:
     """What is computed by the CPU, as fractions of the weights read for every token, the experts and the layers."""
 
@@ -32,7 +32,7 @@ class Offload:
     layers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Speed:
     """Rates of one scenario. `decode` is what one request gets, `throughput` what all of them get together."""
 

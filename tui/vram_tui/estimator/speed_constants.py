@@ -1,13 +1,13 @@
 """Find the constants of a speed law for a device: the chip's own, its family's, or the wide fallback."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from vram_tui.estimator.devices import Device, class_chain
 from vram_tui.estimator.facts import Constant, Facts, RuntimeFacts
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Rate:
     """Tokens per second with the relative half-width of its band, and where the time goes.
 

@@ -3,14 +3,15 @@
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
+
+from vram_tui.estimator.records import record
 
 RAM = -1
 """The place of a layer that no device holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Split:
     """The place of every layer of the file (MTP too) and, last, of the output layer: a device's index, or RAM."""
 

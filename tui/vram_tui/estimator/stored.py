@@ -1,12 +1,13 @@
 """Files that hold a model: their own exact bytes, beside what the blocks give in every other format."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vram_tui.estimator.facts import Facts, Format
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.subject import AtOnePoint, FoldedSubject, Subject
 from vram_tui.estimator.weights import LayerBytes, Part, census
@@ -21,7 +22,7 @@ MATRICES = 3
 """Large matrices of a layer's feed-forward: up, gate and down."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoredFile:
     """What one file (or set of files) holds, summed from its tensors.
 

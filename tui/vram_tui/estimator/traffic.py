@@ -1,18 +1,18 @@
 """What one step of generation reads and computes: bytes of weights, cache and state, and floating-point work."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mla, ShortConv, Tensor
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.server_weights import parameter_tensors, rule_of
 from vram_tui.estimator.sharding import attention_parts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExpertTraffic:
     """Layers with the same routing: `bytes` are those of all their experts together."""
 
@@ -27,7 +27,7 @@ class ExpertTraffic:
         return float(1.0 - (1.0 - self.active / self.count) ** batch)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheTraffic:
     """Cache elements read for every new token: `elements` per cell of a reach (0: the whole context).
 
@@ -44,7 +44,7 @@ class CacheTraffic:
         return min(held, self.reach_tokens) if self.reach_tokens else held
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traffic:
     """A model in a format, as the memory bus and the arithmetic units see one token.
 

@@ -2,7 +2,8 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from vram_tui.estimator.records import record
 
 LIMIT_BASE64_BYTES = 74_994
 """A careful limit: terminals are known to take sequences of 100,000 bytes, some of them less."""
@@ -21,7 +22,7 @@ class ClipboardError(ValueError):
     """The text cannot go through the terminal; the message says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Copied:
     """What to write to the terminal (empty where it can only do harm), its size, and a doubt to tell the person."""
 

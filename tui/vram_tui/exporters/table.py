@@ -1,14 +1,15 @@
 """The one shape in which grids, comparisons, rankings and listings leave the program."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from vram_tui.estimator.records import record
 
 Raw = str | int | float | bool | None
 Align = Literal["left", "right"]
 Style = Literal["", "bold", "dim"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mark:
     """A fit class as a legend needs it: the `tier` of cells, its sign, the sign's plain twin, and words."""
 
@@ -18,7 +19,7 @@ class Mark:
     ascii_glyph: str = "*"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column:
     """A heading; `unit` is that of the text people read, `raw_unit` that of the raw values (bytes, tokens …)."""
 
@@ -28,7 +29,7 @@ class Column:
     raw_unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cell:
     """What a person reads, and the value that a program gets; `tier` is the id of a mark of the table."""
 
@@ -38,7 +39,7 @@ class Cell:
     style: Style = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """Rows of cells under columns; every row has one cell for each column. `marks` are in the order of the tiers.
 

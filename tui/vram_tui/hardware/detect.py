@@ -4,12 +4,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from vram_tui.catalog.hardware import HardwareCatalogue
 from vram_tui.catalog.hardware_text import parse_hardware
 from vram_tui.estimator.devices import Device, Machine, built_in_link
+from vram_tui.estimator.records import record
 from vram_tui.hardware.amd import read_amd
 from vram_tui.hardware.apple import macos_major, read_apple
 from vram_tui.hardware.host import read_host
@@ -33,7 +34,7 @@ READERS: Mapping[str, Reader] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Detected:
     """One device of this machine. `total_bytes` and `free_bytes` are the driver's, `None` where it does not say;
     `accelerator` is the catalogue id, `None` for a device that the catalogue does not know."""
@@ -45,7 +46,7 @@ class Detected:
     accelerator: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Note:
     """One thing that could not be read or deserves to be known, and the reader that says so."""
 
@@ -53,7 +54,7 @@ class Note:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Detection:
     """The machine to plan for, what was read for it, and what was not.
 

@@ -1,9 +1,10 @@
 """Which catalogue entry a driver's reading is: by driver name (longest first) or PCI id, and by memory."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.catalog.hardware import Accelerator, HardwareCatalogue
 from vram_tui.estimator.devices import Basis, Device
+from vram_tui.estimator.records import record
 from vram_tui.hardware.readings import Reading
 
 # A driver reports up to this share less than the size on the box (ECC takes 1/16, firmware the rest) …
@@ -16,7 +17,7 @@ _SAME = 0.01
 _CLASS_OF_VENDOR = {"NVIDIA": "cuda", "AMD": "amd", "Intel": "intel", "Apple": "metal"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Match:
     """The entry (`None` when the catalogue has none) and the others that fit the reading as well."""
 

@@ -1,12 +1,14 @@
 """What a driver says about one device or the host, before the catalogue is asked what it is."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
+
+from vram_tui.estimator.records import record
 
 LIMIT_BYTES = 1 << 16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reading:
     """One GPU as its driver tells it. Sizes are bytes; `None` means that the driver does not say.
 
@@ -28,7 +30,7 @@ class Reading:
     shared_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Host:
     """The machine around the devices. RAM is what this process may use: a container's limit counts."""
 
@@ -37,7 +39,7 @@ class Host:
     free_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Result:
     """What one reader found, and one sentence for everything it could not read."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vram_tui.estimator.records import record
 from vram_tui.importers.gguf_file import part_names
 from vram_tui.importers.source import ReadError, read_whole
 
@@ -20,7 +21,7 @@ MAX_MANIFEST_BYTES = 1 << 20
 _OLLAMA_MODEL = "application/vnd.ollama.image.model"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LocalModel:
     """A model found on this machine: a GGUF file (the first part of a set), or a folder with a config.json."""
 

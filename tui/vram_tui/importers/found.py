@@ -1,10 +1,10 @@
 """What an import found: a model to estimate with, and a draft of its entry for the user's catalogue."""
 
 import re
-from dataclasses import dataclass
 
 from vram_tui.catalog.entries import Entry
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.stored import StoredFile, StoredSubject
 from vram_tui.text import safe
 
@@ -15,7 +15,7 @@ LOCAL = "local"
 """The vendor of a model whose file names none."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Found:
     """A model read from files. `quant` is the format that they hold, None where nothing says; `notes` are sentences."""
 

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.estimator.blocks import KEPT_F32, Attention
 from vram_tui.estimator.model import Layer, Model
+from vram_tui.estimator.records import record
 from vram_tui.importers.gguf_file import TensorInfo
 from vram_tui.importers.gguf_names import FACTORS, NamedTensor, file_tensors
 from vram_tui.importers.gguf_tensors import layer_of
@@ -13,7 +14,7 @@ from vram_tui.importers.gguf_tensors import layer_of
 SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Differences:
     """Tensors of the file that the blocks do not give, and tensors of the blocks that the file lacks."""
 

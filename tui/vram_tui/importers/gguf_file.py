@@ -6,10 +6,11 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from vram_tui.estimator.formats import TYPES_BY_ID, GgmlType
+from vram_tui.estimator.records import record
 from vram_tui.importers.source import FileSource, ReadError, Source
 
 MAX_HEADER_BYTES = 256 << 20
@@ -51,7 +52,7 @@ class GgufError(ReadError):
     """A GGUF file that cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Skipped:
     """A value that was passed over: an array of ``count`` × ``kind``, or a ``text`` of ``count`` bytes."""
 
@@ -66,7 +67,7 @@ Scalar = int | float | bool | str
 Value = Scalar | tuple[Scalar, ...] | Skipped
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class TensorInfo:
     """A tensor's place: ``ne`` is ggml's order (ne[0] is the row), ``offset`` counts from its part's data."""
 
@@ -90,7 +91,7 @@ class TensorInfo:
         return self.elements // self.kind.block_elements * self.kind.block_bytes
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class GgufFile:
     """The header of one GGUF file, or of a whole split set."""
 

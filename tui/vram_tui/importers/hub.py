@@ -7,13 +7,13 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage
 from pathlib import PurePosixPath
 from threading import Lock
 from typing import IO, Any
 from urllib.error import HTTPError
 
+from vram_tui.estimator.records import record
 from vram_tui.importers.gguf_file import GgufFile, read_gguf_set
 from vram_tui.importers.json_config import MAX_CONFIG_BYTES, parse_object
 from vram_tui.importers.safetensors_file import (
@@ -43,7 +43,7 @@ class HubError(ReadError):
     """The hub could not be reached, refused, or answered what cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HubFile:
     """One file of a repository."""
 
@@ -51,7 +51,7 @@ class HubFile:
     size_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HubRepository:
     """What a repository holds at one revision (a commit, so that later reads agree)."""
 

@@ -6,10 +6,10 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vram_tui.estimator.records import record
 from vram_tui.importers.json_config import ConfigError, parse_object
 from vram_tui.importers.source import FileSource, ReadError, Source, read_whole
 
@@ -41,7 +41,7 @@ class SafetensorsError(ReadError):
     """A safetensors file or set that cannot be used."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StoredTensor:
     """One tensor as stored; ``bytes`` is what its data takes in the file."""
 
@@ -55,7 +55,7 @@ class StoredTensor:
         return math.prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class SafetensorsFile:
     """The headers of one safetensors file, or of all shards of a set."""
 

@@ -1,7 +1,7 @@
 """One way to every figure: models compiled once per format and scenario, asked for any context."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,6 +9,7 @@ from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
+from vram_tui.estimator.records import record
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.estimator.subject import Subject
 from vram_tui.session.local import LocalMachine, is_local
@@ -75,7 +76,7 @@ class Library(Protocol):
 Compile = Callable[[Subject, str, Scenario, Facts], Memory]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cell:
     """One figure of the grid. `bytes` is None where there is none, and `reason` says why.
 

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
+from vram_tui.estimator.records import record
 from vram_tui.quantities import format_parameters, format_tokens
 from vram_tui.session import edits
 from vram_tui.session.answers import Answers, Cell
@@ -28,7 +29,7 @@ OPTIONS = tuple(_SETTERS)
 """What a column may have of its own beside its quantization."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Column:
     """One column: a model, perhaps at a quantization of its own, perhaps with other options than the scenario's."""
 
@@ -193,7 +194,7 @@ def asked_in_column(answers: Answers, session: Session, at: int, row: Row, conte
     return Asked(column.model, row, answers.tokens(column.model, context), scenario, at)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Value:
     """What one column says on a line. `cell` and `asked` are there for figures of memory, `fact` for the sheet's."""
 
@@ -207,7 +208,7 @@ class Value:
     """How much more than the best of the line."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One aligned line: `word` says what is best about the best ("least", "most", "newest"), empty where nothing is.
 

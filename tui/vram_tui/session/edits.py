@@ -1,11 +1,12 @@
 """Small immutable edits of a session, each refused with a reason or done; undo and redo are one mechanism."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import ClassVar, TypeVar
 
 from vram_tui.estimator.facts import Format
+from vram_tui.estimator.records import record
 from vram_tui.quantities import parse_tokens
 from vram_tui.session.state import METHODS, NATIVE, UNITS, Grid, Named, Row, Session, clamped, with_view_of
 
@@ -324,7 +325,7 @@ def save_comparison(session: Session, text: str, models: tuple[str, ...]) -> Ses
 # Undo and redo -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class History:
     """The present session between what was and what was undone."""
 

@@ -1,8 +1,8 @@
 """What a published page says of a model beside what its verified configuration says, field by field."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from vram_tui.estimator.records import record
 from vram_tui.quantities import format_parameters, format_tokens
 from vram_tui.session.specs import facts_of, headline_of, license_words
 
@@ -38,7 +38,7 @@ _COUNTED = (
 _SAME_WORDS = {"mixture of experts": "moe"}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compared:
     """A field with both values; `differs` only where the page says something and it is something else."""
 

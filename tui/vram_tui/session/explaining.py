@@ -4,9 +4,10 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.estimator.memory import Memory, Term
+from vram_tui.estimator.records import record
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
 from vram_tui.quantities import format_tokens
 from vram_tui.session.answers import Answers
@@ -18,7 +19,7 @@ LIST_TOKENS = 8192
 """The context that the fit glyph of a list row stands for."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Asked:
     """A figure of memory: a model, a format, a context and the whole scenario with its machine.
 
@@ -32,7 +33,7 @@ class Asked:
     column: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AskedFact:
     """A figure of the specification sheet, by its label."""
 
@@ -43,7 +44,7 @@ class AskedFact:
 Target = Asked | AskedFact
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Part:
     """One summand. `value` is in the unit of the whole; `group` is a group of memory terms or empty."""
 
@@ -57,7 +58,7 @@ class Part:
     error: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Explained:
     """A figure and its parts, whose values add up to `total`.
 

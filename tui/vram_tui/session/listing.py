@@ -1,15 +1,15 @@
 """The model list: what the filter leaves, in the order asked for, with family headings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from vram_tui.estimator.records import record
 from vram_tui.session.answers import Answers
 from vram_tui.session.state import Session
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Item:
     """One line: a family heading (`model` None) or a model's summary."""
 

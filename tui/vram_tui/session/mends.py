@@ -2,10 +2,11 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from vram_tui.estimator.memory import MAX_TOKENS, Memory
+from vram_tui.estimator.records import record
 from vram_tui.quantities import format_tokens
 from vram_tui.session import comparing, edits
 from vram_tui.session.answers import Answers
@@ -16,7 +17,7 @@ SMALLEST_UBATCH = 64
 FULL_CACHES = ("f32", "f16", "bf16")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Goal:
     """What a cell should fit: the target machine, or the class below the cell's own."""
 
@@ -25,7 +26,7 @@ class Goal:
     largest: Callable[[Memory], int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mend:
     """One way to need less: the cell it leads to, its bytes on the devices, and whether they fit the goal."""
 

@@ -1,17 +1,18 @@
 """The person's configuration file: theme, keys, units, mouse, hardware; every fault is told with its mend."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from vram_tui.estimator.records import record
 from vram_tui.text import safe
 
 FILE = "config.toml"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Settings:
     """What `config.toml` may say. `keys` maps an action to the keys that do it; `gpus` names the target machine.
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from vram_tui.estimator.blocks import (
@@ -23,10 +22,11 @@ from vram_tui.estimator.blocks import (
     ShortConv,
 )
 from vram_tui.estimator.model import Model
+from vram_tui.estimator.records import record
 from vram_tui.quantities import format_memory, format_parameters, format_tokens
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Fact:
     """One line of the sheet; `published` is what the page says where it says something else."""
 

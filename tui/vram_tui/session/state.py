@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
+from vram_tui.estimator.records import record
 from vram_tui.estimator.scenario import Scenario
 
 T = TypeVar("T")
@@ -15,7 +16,7 @@ UNITS = ("gib", "gb")
 METHODS = ("exact", "bytes-per-weight", "difference")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Row:
     """One line of the grid: a format, perhaps with its own bits per weight, perhaps on its own runtime."""
 
@@ -33,7 +34,7 @@ class Row:
         return "custom" if self.quant.startswith("bpw:") else self.quant
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Grid:
     """Rows are quantizations, columns are contexts in tokens (`NATIVE`: the model's own)."""
 
@@ -55,7 +56,7 @@ class Named(Generic[T]):
     value: T
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Session:
     """Everything that a start brings back.
 

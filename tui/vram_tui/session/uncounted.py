@@ -1,8 +1,7 @@
 """What a total leaves out: things that may need memory beside it, with their size where it is known."""
 
-from dataclasses import dataclass
-
 from vram_tui.estimator.memory import Memory
+from vram_tui.estimator.records import record
 from vram_tui.estimator.rule_of_thumb import METHOD as RULE_OF_THUMB
 from vram_tui.estimator.units import MIB
 from vram_tui.session.answers import SPILLING_RUNTIMES, Answers
@@ -14,7 +13,7 @@ PROMPT_CACHE = "prompt_cache_mib"
 """The runtime's default that says how much host memory it may fill with earlier prompts."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Uncounted:
     """One thing beside the total. `bytes` is None where nobody can know it; `where` is "device" or "RAM"."""
 

@@ -3,16 +3,17 @@
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from vram_tui.estimator.records import record
 from vram_tui.verify.library import UnavailableError, installed
 
 TIME_LIMIT_S = 120
 LONGEST_REASON = 300
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Request:
     """What to reserve for. `devices` are the sizes of simulated GPUs in bytes; none: everything stays on the CPU.
 
@@ -36,7 +37,7 @@ class Request:
     overrides: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Buffers:
     """Bytes that one kind of buffer holds."""
 
@@ -52,7 +53,7 @@ class Buffers:
         return int(digits) if digits != self.name and digits.isdecimal() else -1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answer:
     """What llama.cpp would reserve; `output_mib` as its log prints it. `refusal` is its reason not to, empty else."""
 

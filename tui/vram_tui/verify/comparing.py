@@ -3,13 +3,13 @@
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import DeviceMemory, Memory
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.subject import Subject
@@ -24,7 +24,7 @@ DEFAULT_UBATCH = 512
 _EXPERTS = r"\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """One term: bytes by llama.cpp and by us. `printed` says that llama.cpp only prints it, in hundredths of a MiB."""
 
@@ -44,7 +44,7 @@ class Line:
         return 0.0 if self.exact else self.ours / self.theirs - 1 if self.theirs else 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Comparison:
     """One machine: the terms, or the reasons of those who refuse (empty where one does not)."""
 

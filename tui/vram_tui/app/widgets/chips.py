@@ -1,18 +1,18 @@
 """The first line: the scenario as chips that are edited in place, and the target machine on the right."""
 
-from dataclasses import dataclass
 from typing import Protocol
 
 from textual import events
 
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, width_of
+from vram_tui.estimator.records import record
 from vram_tui.session.edits import KV_TYPES
 from vram_tui.session.state import METHODS, Session
 from vram_tui.text import safe
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chip:
     """One part of the scenario: `choices` where there are few; `rank` 1 is the last to go when space is short."""
 

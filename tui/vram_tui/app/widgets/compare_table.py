@@ -1,13 +1,13 @@
 """Models side by side: a fixed first column, aligned lines, differences and winners marked."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from textual import events
 from textual.geometry import Offset
 
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted, padded, width_of, wrapped
+from vram_tui.estimator.records import record
 from vram_tui.quantities import format_memory
 from vram_tui.session.comparing import Line as Compared
 from vram_tui.session.comparing import Value
@@ -19,7 +19,7 @@ HEAD = 3
 """Lines above the scrolling ones: names, quantizations, a rule."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Heading:
     """A column's two lines: the model, and what the column holds of its own."""
 

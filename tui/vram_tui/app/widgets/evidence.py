@@ -1,17 +1,17 @@
 """Published beside verified: every field with both values, whose they are, and whether they agree."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, padded, wrapped
 from vram_tui.app.widgets.sheet import Sheet, Stop
+from vram_tui.estimator.records import record
 from vram_tui.text import safe
 
 LABEL = 15
 SIDE_BY_SIDE = 56
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Claim:
     """One field: what the blocks say, what the page says (empty: nothing), and whether that differs."""
 
@@ -21,7 +21,7 @@ class Claim:
     differs: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Evidence:
     """All claims about a model, the page's memory figures beside ours, and the sources."""
 

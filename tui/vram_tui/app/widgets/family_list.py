@@ -1,18 +1,18 @@
 """The models of a family: when each came, how large it is, what it needs at the cell in view."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, fitted, padded, width_of
 from vram_tui.app.widgets.sheet import Sheet, Stop
+from vram_tui.estimator.records import record
 from vram_tui.quantities import format_memory, format_parameters
 from vram_tui.session.answers import Cell
 from vram_tui.text import safe
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Relative:
     """One model of the family with its figure at the cell in view."""
 

@@ -1,14 +1,15 @@
 """The one text field: laid over a cell, a chip or the filter; takes keys in the order they were typed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from textual import events
 from textual.geometry import Region
 from textual.widgets import Input
 
+from vram_tui.estimator.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Asking:
     """What an open field is for. `accept` returns False where it refused and the field stays open."""
 

@@ -1,7 +1,8 @@
 """Where the cursor stands in the grid: headings, labels, figures and the two plus signs are one field of places."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from vram_tui.estimator.records import record
 
 Place = Literal["figure", "context", "quant", "bits", "add-context", "add-row", "corner"]
 
@@ -9,7 +10,7 @@ HEADING = -1
 QUANT, BITS = -2, -1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cursor:
     """`row` -1 is the heading line, `rows` the line that adds one; `column` -2 is the format, -1 its bits per weight,
     `columns` the plus sign of the heading line."""

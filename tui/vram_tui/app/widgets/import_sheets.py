@@ -1,12 +1,13 @@
 """The two sheets of an import: where models may come from, and what was read of one."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from rich.cells import cell_len
 
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, fitted, padded, wrapped
 from vram_tui.app.widgets.sheet import Sheet, Stop
+from vram_tui.estimator.records import record
 from vram_tui.importers.caches import LocalModel
 from vram_tui.importers.preview import Preview
 from vram_tui.session.specs import memory_words
@@ -59,7 +60,7 @@ def _tail(text: str, width: int, more: str) -> str:
     return text if kept is text else more + kept
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Review:
     """What stands on the right: a sentence in a style, and what was read where something was."""
 

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.app.glyphs import Glyphs
 from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, padded
+from vram_tui.estimator.records import record
 from vram_tui.estimator.units import GB, GIB
 from vram_tui.quantities import format_tokens, unit_label
 from vram_tui.session.answers import Answers
@@ -20,7 +21,7 @@ STAMP_EVERY, STAMP_STEP = 18, 5
 """Cells between two letters of a line, and how far the letters of the next line stand from them."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Series:
     """One line: its name, its bytes at a context, its style, and the letter that stands on it."""
 
@@ -30,7 +31,7 @@ class Series:
     letter: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Level:
     """A horizontal line: a tier or a machine."""
 

@@ -1,17 +1,17 @@
 """What the plot's cursor reads: a line for every series, with its figure, its class and its distance to the least."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, fitted, padded, width_of
 from vram_tui.app.widgets.sheet import Sheet, Stop
+from vram_tui.estimator.records import record
 from vram_tui.quantities import format_memory
 from vram_tui.session.answers import Cell
 from vram_tui.text import safe
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Reading:
     """One series at the cursor. `shown` says whether it is drawn; `reason` why it cannot be."""
 

@@ -1,11 +1,10 @@
 """A launch recipe as lines: the verdict, commands exactly as they are pasted, notes, and what would fit instead."""
 
-from dataclasses import dataclass
-
 from rich.cells import cell_len
 
 from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, fitted, wrapped
 from vram_tui.app.widgets.sheet import Sheet, Stop
+from vram_tui.estimator.records import record
 from vram_tui.exporters.recipes import Recipe
 from vram_tui.exporters.recipes.launch import Launch
 from vram_tui.text import safe
@@ -14,7 +13,7 @@ COMMAND_CHARS = 8192
 CONTINUED = "    "
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shown:
     """What stands on the sheet. `verdict` comes first with its style, `instead` is what would fit, `remark` a doubt."""
 

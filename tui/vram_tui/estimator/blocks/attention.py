@@ -1,11 +1,10 @@
 """Attention mixers: full, sliding, chunked, gated, shared, cross; and the direct sparse indexer."""
 
-from dataclasses import dataclass
-
 from vram_tui.estimator.blocks.base import KEPT_16, KEPT_F32, CacheRow, Frame, Tensor, norm
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DirectIndexer:
     """Block-sparse selection from its own keys: `heads` × `dim` queries over `kv_heads` keys."""
 
@@ -27,7 +26,7 @@ class DirectIndexer:
         return CacheRow("indexer", self.kv_heads * self.dim, self.kv_heads * self.dim if self.values else 0)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Relative:
     """Learned relative-position logits: `dim` features per head against `dim` × `length` per layer."""
 
@@ -35,7 +34,7 @@ class Relative:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Attention:
     """Multi-head, grouped-query or multi-query attention over a cache of keys and values."""
 

@@ -1,7 +1,8 @@
 """What a block tells the folds: its tensors, its cache rows, its recurrent state."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from vram_tui.estimator.records import record
 
 QUANT = "quant"
 """A tensor that a file type quantizes."""
@@ -39,7 +40,7 @@ def norm(role: str, width: int) -> Tensor:
     return Tensor(role, "other", (width,), KEPT_F32)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheRow:
     """One cache that a layer keeps: elements of K and of V per cell, and how far it reaches.
 
@@ -56,7 +57,7 @@ class CacheRow:
     ratio: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Frame:
     """The model-wide facts that a block needs to name its tensors.
 

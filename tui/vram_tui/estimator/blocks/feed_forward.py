@@ -1,11 +1,10 @@
 """Feed-forwards: gated, plain, and routed experts with shared, latent and dense company."""
 
-from dataclasses import dataclass
-
 from vram_tui.estimator.blocks.base import KEPT_F32, Frame, Tensor, norm
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gated:
     """Gate and up projections multiplied, then down (SwiGLU, GeGLU)."""
 
@@ -26,7 +25,7 @@ class Gated:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plain:
     """Up, activation, down."""
 
@@ -46,7 +45,7 @@ class Plain:
         return tuple(found)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Experts:
     """Routed experts: `active` of `count` run per token, `shared` (total width) always do."""
 

@@ -1,11 +1,10 @@
 """Latent attention: MLA with its low-rank indexer, and windows over a compressed history."""
 
-from dataclasses import dataclass
-
 from vram_tui.estimator.blocks.base import KEPT_F32, CacheRow, Frame, Tensor, norm
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class LatentIndexer:
     """Sparse selection for latent attention: style "low-rank" (MLA) or "pooled" (compressed history)."""
 
@@ -37,7 +36,7 @@ class LatentIndexer:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mla:
     """Multi-head latent attention: one compressed key row per token, no value row."""
 
@@ -107,7 +106,7 @@ class Mla:
         return 1 if frame.expanded_mla else self.heads
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Compressed:
     """A short window of keys beside a history in which `ratio` tokens share one entry (0: window only)."""
 

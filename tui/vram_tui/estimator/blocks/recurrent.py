@@ -1,9 +1,9 @@
 """Recurrent mixers: delta-net, KDA, Mamba 1 and 2, lightning, short convolution; and parallel pairs."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vram_tui.estimator.blocks.base import KEPT_F32, CacheRow, Frame, Tensor, norm
+from vram_tui.estimator.records import record
 
 if TYPE_CHECKING:
     from vram_tui.estimator.blocks import Mixer
@@ -13,7 +13,7 @@ def _conv(kernel: int, channels: int) -> Tensor:
     return Tensor("ssm_conv", "other", (kernel, channels), KEPT_F32)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class DeltaNet:
     """Gated delta rule: a k_dim × v_dim matrix per value head, fed through a short convolution."""
 
@@ -62,7 +62,7 @@ class DeltaNet:
         return frame.attention_gqa
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Kda:
     """Kimi delta attention: a head_dim² matrix per head, three short convolutions, low-rank gates."""
 
@@ -109,7 +109,7 @@ class Kda:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mamba:
     """Mamba 1: a diagonal state of `state` per inner channel."""
 
@@ -151,7 +151,7 @@ class Mamba:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mamba2:
     """Mamba 2: one scalar decay per head, `groups` shared B and C rows."""
 
@@ -198,7 +198,7 @@ class Mamba2:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lightning:
     """Linear attention with a head_dim² matrix per head and no convolution."""
 
@@ -226,7 +226,7 @@ class Lightning:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ShortConv:
     """A gated short convolution over the hidden width."""
 
@@ -253,7 +253,7 @@ class ShortConv:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Linear:
     """A square projection in place of a mixer that a search removed."""
 
@@ -272,7 +272,7 @@ class Linear:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Parallel:
     """Two mixers side by side in one layer, sharing its input."""
 

@@ -1,6 +1,6 @@
 """llama.cpp's layers over several devices and the RAM beside them: what each of them holds, to the byte."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vram_tui.estimator.caches import Caches, CacheSettings, caches
@@ -9,6 +9,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Cost
 from vram_tui.estimator.overrides import Moved, moved
 from vram_tui.estimator.profile import Profile
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.splitting import RAM, Split, split_layers
@@ -24,7 +25,7 @@ HAND_OVER_WIDTHS = 7
 """Residual streams that wait on a device for the layers in RAM: fitted to one log (405B, 99 of 127 layers)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spread:
     """Where a model lies: the place of each layer, the weights' bytes, and which experts stay in RAM."""
 

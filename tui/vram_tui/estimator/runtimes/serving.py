@@ -1,13 +1,13 @@
 """What all servers share: plan, weights of a rank, and the Memory that their terms add up to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from vram_tui.estimator.devices import Device
 from vram_tui.estimator.facts import Constant, Facts
 from vram_tui.estimator.memory import CachePart, Cost, DeviceMemory, Memory, Reach
 from vram_tui.estimator.model import Layer, Model
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.runtimes.layers import stage_layers
 from vram_tui.estimator.scenario import Scenario
@@ -17,7 +17,7 @@ from vram_tui.estimator.subject import Subject
 from vram_tui.estimator.units import GIB, ceil_div
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Held:
     """What the caches of one stage's ranks take for the requests of a replica."""
 
@@ -27,7 +27,7 @@ class Held:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Setting:
     """One way of serving, resolved: what every runtime's rules are asked with. `requests` are those of a replica."""
 

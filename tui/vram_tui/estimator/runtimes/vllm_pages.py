@@ -1,9 +1,9 @@
 """vLLM's paged caches: groups of layers that share a page size, blocks per request, bytes per block."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import lcm
 
+from vram_tui.estimator.records import record
 from vram_tui.estimator.runtimes.layers import Row, State
 from vram_tui.estimator.units import ceil_div, pad
 
@@ -12,7 +12,7 @@ MAX_GROUP_RATIO = 1.5
 """Groups take the size of the largest kind of layer where it has fewer than this many times the smallest's layers."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PageGroup:
     """Equal groups of layers: each takes `page_bytes` a block of `block_tokens`, for as many blocks as it reaches.
 
@@ -34,7 +34,7 @@ class PageGroup:
         return self.groups * (min(held, self.cap_blocks) if self.cap_blocks else held)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Paging:
     """All groups of a stage's rank: one pool of blocks of `block_bytes` serves them all."""
 

@@ -1,7 +1,7 @@
 """A cell to be launched on a machine: whether it fits there, the plan, the commands, and what would fit instead."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
@@ -9,6 +9,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.placing import SPLITTER, even_reach, evenly, loads
 from vram_tui.estimator.plans import NODE_DEVICES, Choice, machine_of, plans, why_not
+from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.speed import SERVERS
@@ -25,7 +26,7 @@ LEAST_TOKENS = 1024
 HUB = "hub:"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Cell:
     """What is to be run. The scenario names the runtime and, where there is one, the machine."""
 
@@ -36,7 +37,7 @@ class Cell:
     scenario: Scenario
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Launch:
     """The answer. `fits` is None without a machine; `reason` says why it does not fit or cannot be started at all.
 
@@ -53,7 +54,7 @@ class Launch:
     largest_ctx: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Held:
     """What the fullest device holds, and how far the context reaches there. `note` says what stays elsewhere."""
 

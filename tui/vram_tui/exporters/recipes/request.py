@@ -1,8 +1,8 @@
 """What a launch recipe is asked for and what it gives."""
 
-from dataclasses import dataclass
 from typing import Literal
 
+from vram_tui.estimator.records import record
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.text import safe
 
@@ -10,7 +10,7 @@ Language = Literal["sh", "python"]
 COMMENT_CHARS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Placement:
     """Where the model goes: `devices` in all, `devices_per_node` of them in one machine (0: all in one).
 
@@ -49,7 +49,7 @@ class Placement:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RecipeRequest:
     """A cell to be run: model, format, context, scenario and placement.
 
@@ -71,7 +71,7 @@ class RecipeRequest:
     head: str = "HEAD_IP"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Step:
     """One thing to do: a remark (made one harmless line) and a command or code that can be pasted."""
 
@@ -83,7 +83,7 @@ class Step:
         object.__setattr__(self, "comment", safe(self.comment, COMMENT_CHARS))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Recipe:
     """The steps that run a cell on an engine, and what must be known besides."""
 
