@@ -230,7 +230,7 @@ class Monkey:
                 break
             await pilot.press("escape")
         else:
-            raise self._fault(f"stuck on {type(app.screen).__name__}")
+            raise self._fault(f"stuck on {' < '.join(type(screen).__name__ for screen in app.screen_stack)}")
         await pilot.press("escape", "home")
         await pilot.pause()
         before = app.session.model

@@ -60,6 +60,15 @@ def test_a_small_terminal_says_what_it_needs_and_comes_back(start: Start) -> Non
     assert terminal.wait_exit() == 0
 
 
+def test_a_size_that_somebody_exported_is_not_believed(start: Start) -> None:
+    terminal = start(size=(120, 40), env={"COLUMNS": "80", "LINES": "24"})
+    terminal.wait("Requirements")  # a title that 80 columns have no room for
+    terminal.resize(160, 50)
+    terminal.wait(lambda text: len(text.splitlines()[1].rstrip()) == 160)
+    terminal.send("q")
+    assert terminal.wait_exit() == 0
+
+
 def test_a_storm_of_sizes(start: Start) -> None:
     terminal = start(size=(80, 24))
     terminal.wait(READY)

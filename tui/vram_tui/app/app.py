@@ -33,6 +33,9 @@ from vram_tui.session.settings import Settings
 from vram_tui.session.state import UNITS, Session
 from vram_tui.session.storage import Store
 
+DEEPEST_SCREENS = 12
+"""Screens that may lie on each other: each costs memory, and a key to come back."""
+
 
 @record
 class Options:
@@ -186,6 +189,11 @@ class VramApp(SessionApp, inherit_bindings=False):
         known = BY_ID[action]
         if reason := known.reason(self.situation):
             self.tell(reason)
+            return
+        if known.opens and len(self.screen_stack) > DEEPEST_SCREENS:
+            self.tell(
+                f"{DEEPEST_SCREENS} screens lie below this one: {self.key_map.key_of('back')} leads back", bad=True
+            )
             return
         focused = self.screen.focused
         for place in (*(focused.ancestors_with_self if focused else (self.screen,)), self):

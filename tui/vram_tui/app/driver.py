@@ -110,6 +110,14 @@ class ThriftyDriver(LinuxDriver):
     leaving: "Leaving | None" = None
     _pen = Pen()
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        # The terminal's own word first: COLUMNS and LINES, where somebody exported them, do not follow a new size.
+        with suppress(OSError):
+            columns, lines = os.get_terminal_size(self.fileno)
+            if columns and lines:
+                return columns, lines
+        return super()._get_terminal_size()
+
     def write(self, data: str) -> None:
         sent, self._pen = thrifty(data, self._pen)
         super().write(sent)
