@@ -1,12 +1,13 @@
 """A model as a stack of blocks, with the few facts that belong to it as a whole."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from vram_tui.estimator.blocks import Attention, FeedForward, Frame, Mixer, Parallel
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layer:
     """One layer: a mixer, a feed-forward, or only one of the two."""
 
@@ -18,7 +19,7 @@ class Layer:
         return (self.mixer is not None) + (self.feed_forward is not None)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Stack:
     """A run of layers, repeated."""
 
@@ -26,7 +27,7 @@ class Stack:
     repeat: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Mtp:
     """Multi-token-prediction layers beside the trunk."""
 
@@ -39,7 +40,7 @@ class Mtp:
     hyper_head: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tower:
     """A vision or audio encoder: counted apart, never in the language model's file. 0 parameters: nobody says."""
 
@@ -48,7 +49,7 @@ class Tower:
     deepstack: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PerLayerInput:
     """A second embedding table that feeds every layer."""
 
@@ -56,7 +57,7 @@ class PerLayerInput:
     vocab_size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AltUp:
     """Alternating updates: parallel predictions of the hidden state with a low-rank residual."""
 
@@ -64,16 +65,18 @@ class AltUp:
     laurel_rank: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class HyperConnections:
     """Several residual streams mixed by learned maps."""
 
     streams: int
     style: str = "full"
     rank: int = 0
+    head: bool = True
+    """Whether the streams end in one by learned weights; else by their mean."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Gguf:
     """What a converter changes: facts of the file, not of the model."""
 
@@ -96,7 +99,7 @@ class Gguf:
     """The width of a V head that the file states, where it is not the one of the blocks (llama.cpp checks this one)."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Model:
     """Everything the estimator asks of a model. Widths are elements, contexts are tokens."""
 

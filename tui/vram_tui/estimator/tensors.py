@@ -166,8 +166,10 @@ def _model_wide(model: Model, file: bool) -> Iterator[Tensor]:
     if model.altup:
         for role in ("altup_projection", "altup_unembedding"):
             yield Tensor(role, "other", (hidden, hidden, model.altup.inputs - 1), KEPT_16)
-    if model.hyper_connections:
+    if model.hyper_connections and model.hyper_connections.head:
         yield from _hyper_head(model.hyper_connections, hidden)
+    if model.residual_vectors and file:
+        yield Tensor("residual_head", "other", (hidden,), KEPT_F32, counted=False)
     if model.lookup_tables and not file:
         yield Tensor("lookup_table", "other", (model.lookup_tables,))
     if model.gguf.rope_factors and file:

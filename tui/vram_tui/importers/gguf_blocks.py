@@ -143,7 +143,9 @@ class _Reader:
             residual_vectors=traits.residual_vectors,
             per_layer_input=PerLayerInput(per_layer, vocab_size) if per_layer else None,
             altup=AltUp(altup, traits.laurel_rank) if altup else None,
-            hyper_connections=HyperConnections(streams, traits.hyper_style) if streams else None,
+            hyper_connections=HyperConnections(streams, traits.hyper_style, head=traits.hyper_head)
+            if streams
+            else None,
             mtp=Mtp(mtp[:1], self.mtp, norms=traits.mtp_norms) if mtp else None,
             # The file has no encoder, but its levels widen the inputs that the language model takes.
             towers=(Tower("vision", 0, levels),) if levels else (),
@@ -209,7 +211,7 @@ class _Reader:
 
     def _layer(self, number: int, *, mtp: bool = False) -> Layer:
         mixer, feed_forward = self._mixer(number, mtp), self._feed_forward(number, mtp)
-        if self.traits.halves and isinstance(mixer, Attention | Mamba | Mamba2):
+        if self.traits.halves and not mtp and isinstance(mixer, Attention | Mamba | Mamba2):
             feed_forward = None
         return Layer(mixer, feed_forward)
 
@@ -254,7 +256,8 @@ class _Reader:
         conv = keys.number("ssm.conv_kernel", 4)
         if traits.recurrent == "kda":
             dim = keys.number("kda.head_dim")
-            return Kda(self._heads(0), dim, conv, gate_rank=0 if traits.full_rank_gate else dim, forget_rank=dim)
+            gate, forget = (0 if full else dim for full in (traits.full_rank_gate, traits.full_rank_forget))
+            return Kda(self._heads(0), dim, conv, gate_rank=gate, forget_rank=forget)
         inner, state = keys.number("ssm.inner_size"), keys.number("ssm.state_size")
         steps = keys.number("ssm.time_step_rank")
         if traits.recurrent == "mamba":
@@ -416,4 +419,5 @@ class _Reader:
             branch_norms=traits.branch_norms,
             expert_scales=traits.expert_scales,
             router_scale=traits.router_scale,
+            raw_weights=traits.states_norm and not keys.number("expert_weights_norm", 0),
         )

@@ -23,11 +23,14 @@ from vram_tui.importers.gguf_traits import TRAITS
 
 EPSILON, ROPE_BASE = 1e-6, 10000.0
 """Values that no figure depends on, and that llama.cpp asks for."""
+SOFTMAX, SIGMOID, ROOT_OF_SOFTPLUS = 1, 2, 4
+"""How a router scores experts. Source: llama.cpp, enum llama_expert_gating_func_type."""
 Values = dict[str, object]
 _SECTIONS: Values = {"rope.dimension_sections": [11, 11, 10, 0]}
 ASKED: Mapping[str, Values] = {
     "cohere2": {"logit_scale": 1.0},
     "cohere2moe": {"logit_scale": 1.0},
+    "bailingmoe3": {"kda.gate_lower_bound": -5.0},
     "command-r": {"logit_scale": 1.0},
     "deepseek4": {"swiglu_clamp_exp": 10.0},
     "granite": {"logit_scale": 1.0},
@@ -157,8 +160,8 @@ def _experts(experts: Experts, routed: list[bool], model: Model) -> Values:
         "expert_count": experts.count,
         "expert_used_count": experts.active,
         "expert_feed_forward_length": experts.size,
-        "expert_gating_func": 2 if experts.router_bias else 1,
-        "expert_weights_norm": True,
+        "expert_gating_func": SIGMOID if experts.router_bias else SOFTMAX,
+        "expert_weights_norm": not experts.raw_weights,
         "expert_weights_scale": 1.0,
     }
     if experts.shared:
@@ -249,6 +252,7 @@ def _history(mixer: Mixer, model: Model) -> Values:
         "attention.compress_ratios": [one.ratio for one in layers],
         "attention.compress_rope_freq_base": ROPE_BASE,
         "rope.dimension_count": 64,
+        "expert_gating_func": ROOT_OF_SOFTPLUS,
     }
     if indexer:
         found["attention.indexer.head_count"] = indexer.heads

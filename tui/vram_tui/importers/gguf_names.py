@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import NamedTuple
 
-from vram_tui.estimator.blocks import Attention, Mamba2, Parallel, Tensor
+from vram_tui.estimator.blocks import Attention, Mamba2, Mla, Parallel, Tensor
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.formats import TYPES
 from vram_tui.estimator.model import Model
@@ -39,6 +39,7 @@ _MODEL_WIDE: Mapping[str, str] = {
     "per_layer_projection_norm": "per_layer_proj_norm.weight",
     "altup_projection": "altup_proj.weight",
     "altup_unembedding": "altup_unembd_proj.weight",
+    "residual_head": "output_res_score.weight",
     "hyper_head_fn": "output_hc_fn.weight",
     "hyper_head_base": "output_hc_base.weight",
     "hyper_head_scale": "output_hc_scale.weight",
@@ -111,7 +112,7 @@ _NORMS: Mapping[str, tuple[str, ...]] = {
     "parallel": ("attn_norm",),
     "pre+post-ffn": ("attn_norm", "ffn_norm", "post_ffw_norm"),
 }
-_POST_ATTENTION = frozenset(("gpt-oss", "qwen35", "qwen35moe", "qwen3next", "glm4moe", "seed_oss"))
+_POST_ATTENTION = frozenset(("gpt-oss", "qwen35", "qwen35moe", "qwen3next", "glm4moe", "seed_oss", "nemotron_h_moe"))
 """Architectures whose norm before the feed-forward carries the name of one after attention."""
 _NORM_LAST = frozenset(("lfm2", "lfm2moe"))
 """Architectures whose last norm carries the name of the embedding's."""
@@ -122,6 +123,10 @@ FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.
 """Tables that scale rotary frequencies: the one, or the two of long and of short contexts."""
 _BY_ARCHITECTURE: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("falcon", "norm"): ("attn_norm", "attn_norm_2"),
+    ("bailingmoe3", "mtp_norm"): ("nextn.enorm.weight", "nextn.hnorm.weight", "layer_output_norm.weight"),
+    ("bailingmoe3", "ssm_f"): ("ssm_f_a.weight",),
+    ("bailingmoe3", "ssm_g"): ("ssm_g_a.weight",),
+    ("hy_v3", "router_bias"): ("exp_probs_b",),
     ("kimi-k3", "latent_down"): ("ffn_routed_down.weight",),
     ("kimi-k3", "latent_up"): ("ffn_routed_up.weight",),
 }
@@ -173,7 +178,7 @@ def _model_wide(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTe
 def _layer(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTensor]:
     counts = Counter(row.tensor.role for row in rows)
     seen: Counter[str] = Counter()
-    sides = _Sides(_mamba_groups(model), _wide_norm_heads(model), _decay_rows(model, counts))
+    sides = _Sides(_table_rows(model), _decay_rows(model, counts))
     for row in rows:
         role = row.tensor.role
         number = seen[role]
@@ -182,22 +187,19 @@ def _layer(model: Model, rows: tuple[LayerTensor, ...]) -> Iterator[NamedTensor]
         yield NamedTensor(f"blk.{row.layer}.{name}", row.tensor, row.layer, row.mtp, sides.of(name, row.tensor))
 
 
-def _mamba_groups(model: Model) -> int:
-    """Groups of the output norm of Mamba 2 layers; 1 where there are none."""
+def _table_rows(model: Model) -> dict[str, int]:
+    """Rows of a model's vectors that are tables in a file: a norm by group or by head, positions in a pool."""
+    found: dict[str, int] = {}
     for layer in model.distinct_layers():
         for mixer in layer.mixer.parts if isinstance(layer.mixer, Parallel) else (layer.mixer,):
             if isinstance(mixer, Mamba2):
-                return max(mixer.groups, 1)
-    return 1
-
-
-def _wide_norm_heads(model: Model) -> tuple[int, int]:
-    """Rows of the norms of queries and of keys: one for each head where the whole width is normalised by head."""
-    if model.gguf.architecture in _NORM_BY_HEAD:
-        for layer in model.distinct_layers():
-            if isinstance(layer.mixer, Attention) and layer.mixer.qk_norm == "full":
-                return layer.mixer.heads, layer.mixer.kv_heads
-    return 1, 1
+                found["ssm_norm.weight"] = mixer.groups
+            elif isinstance(mixer, Attention) and mixer.qk_norm == "full":
+                if model.gguf.architecture in _NORM_BY_HEAD:
+                    found |= {"attn_q_norm.weight": mixer.heads, "attn_k_norm.weight": mixer.kv_heads}
+            elif isinstance(mixer, Mla) and mixer.indexer:
+                found["indexer_compressor_ape.weight"] = mixer.indexer.pool
+    return found
 
 
 def _decay_rows(model: Model, counts: Counter[str]) -> bool:
@@ -206,14 +208,13 @@ def _decay_rows(model: Model, counts: Counter[str]) -> bool:
 
 
 class _Sides(NamedTuple):
-    """What decides the sides of a layer's tensors in a file."""
+    """What decides the sides of a layer's tensors in a file: the rows of vectors that it keeps as tables."""
 
-    groups: int
-    norm_heads: tuple[int, int]
+    rows: Mapping[str, int]
     decay_rows: bool
 
     def of(self, name: str, tensor: Tensor) -> tuple[int, ...]:
-        rows = self._rows(name)
+        rows = self.rows.get(name, 1)
         if rows > 1:
             return (tensor.elements // rows, rows)
         if name in _CONVOLUTIONS:
@@ -221,17 +222,6 @@ class _Sides(NamedTuple):
         if name == "ssm_a" and self.decay_rows:
             return (1, *tensor.shape)
         return tensor.shape
-
-    def _rows(self, name: str) -> int:
-        """Rows of a vector that the file keeps as a table; 1 for all others."""
-        match name:
-            case "ssm_norm.weight":
-                return self.groups
-            case "attn_q_norm.weight":
-                return self.norm_heads[0]
-            case "attn_k_norm.weight":
-                return self.norm_heads[1]
-        return 1
 
 
 def _name(model: Model, role: str, number: int, counts: Counter[str]) -> str:

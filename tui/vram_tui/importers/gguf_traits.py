@@ -23,6 +23,8 @@ class GgufTraits:
     expert_bias: bool = False
     router_bias: bool = False
     """Dropped where `exp_probs_b.bias` is left out."""
+    states_norm: bool = False
+    """Files say whether the chosen experts' weights are brought to a sum of one; where they do not, it is not done."""
     shared_gate: bool = False
     shared_one: bool = False
     """One shared expert of the routed width, which no key states."""
@@ -72,8 +74,12 @@ class GgufTraits:
     latent_gate: str = "none"
     """How latent attention is gated."""
     hyper_style: str = "full"
+    hyper_head: bool = True
+    """Whether learned weights bring the streams together at the end; else their mean."""
     full_rank_gate: bool = False
     """KDA's output gate is one full projection."""
+    full_rank_forget: bool = False
+    """Its forget gate is one, too."""
 
 
 _QKV = ("qkv",)
@@ -83,7 +89,7 @@ _ALL = ("qkv", "o", "ffn")
 _PLAIN = GgufTraits(optional=_QKV)
 _LLAMA = GgufTraits(rope_factors="optional", optional=_ALL)
 _QWEN3 = GgufTraits(qk_norm="head", optional=_QKV)
-_DEEPSEEK2 = GgufTraits(router_bias=True)
+_DEEPSEEK2 = GgufTraits(router_bias=True, states_norm=True)
 _GRANITE_H = GgufTraits(recurrent="mamba2", rope_factors="optional", optional=_ALL)
 _NEMOTRON_H = GgufTraits(recurrent="mamba2", halves=True, plain=True, router_bias=True, optional=_ALL)
 _DELTA = GgufTraits(recurrent="delta-net", qk_norm="head", gate="in-q", shared_gate=True, optional=_QKV)
@@ -112,7 +118,14 @@ TRAITS: dict[str, GgufTraits] = {
     "baichuan": _PLAIN,
     "bailingmoe": _PLAIN,
     "bailingmoe2": GgufTraits(qk_norm="head", fused=("qkv",), router_bias=True),
-    "bailingmoe3": _KDA,
+    "bailingmoe3": GgufTraits(
+        recurrent="kda",
+        router_bias=True,
+        latent_gate="per-head",
+        full_rank_gate=True,
+        full_rank_forget=True,
+        optional=_QKV,
+    ),
     "bloom": GgufTraits(
         norm="layer", bias="qkvo", plain=True, feed_forward_bias=True, fused=("qkv",), embedding_norm=True
     ),
@@ -147,7 +160,7 @@ TRAITS: dict[str, GgufTraits] = {
     "glm-dsa": _DEEPSEEK2,
     "glm4": GgufTraits(norms="sandwich", bias="qkv", fused=("gate-up",)),
     "glm4moe": GgufTraits(bias="qkv", qk_norm="head", router_bias=True),
-    "glm5-next": _KDA,
+    "glm5-next": GgufTraits(recurrent="kda", router_bias=True, hyper_head=False, optional=_QKV),
     "gpt-oss": GgufTraits(bias="qkvo", sinks="all", expert_bias=True, period=2),
     "gpt2": _FUSED_LAYER_NORM,
     "gptneox": _FUSED_LAYER_NORM,

@@ -1,19 +1,20 @@
 """A Hugging Face configuration as a stack of blocks, for every model type of the catalogue."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from vram_tui.catalog.stacking import stacked
 from vram_tui.estimator.blocks import Mixer, Mla
 from vram_tui.estimator.model import AltUp, Gguf, HyperConnections, Layer, Model, Mtp, PerLayerInput
+from vram_tui.estimator.records import record
 from vram_tui.importers.hf_keys import ConfigError, Keys
 from vram_tui.importers.hf_layers import Reader
 from vram_tui.importers.hf_stacks import mtp_blocks, trunk
 from vram_tui.importers.hf_traits import TRAITS, WRAPPERS, Traits
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Converted:
     """A model read from a configuration, and what an entry says beside its blocks."""
 
@@ -101,7 +102,7 @@ def _model(read: Reader, layers: list[Layer]) -> Model:
         final_norm=traits.final_norm,
         embedding_norm=traits.embedding_norm,
         head_bias=traits.head_bias or keys.flag("lm_head_bias"),
-        residual_vectors=traits.residual_vectors,
+        residual_vectors=2 if _mixes_residuals(keys) else traits.residual_vectors,
         residual_conv=traits.residual_conv,
         mtp=_mtp(read, layers),
         gguf=_gguf(read),
@@ -150,6 +151,8 @@ def _gguf(read: Reader) -> Gguf:
     if traits.mixer == "granite-hybrid" and "mamba" not in read.kinds():
         # The converter writes a hybrid without states as what it is.
         architecture = "granitemoe" if keys.whole("num_experts_per_tok", default=0) else "granite"
+    if _mixes_residuals(keys):
+        architecture = "kimi-k3"
     factors = _rope_factors(read)
     return Gguf(
         architecture=architecture,
@@ -162,6 +165,11 @@ def _gguf(read: Reader) -> Gguf:
         layer_scalars=traits.layer_scalars,
         stored_shared_kv=keys.whole("num_kv_shared_layers", default=0) > 0,
     )
+
+
+def _mixes_residuals(keys: Keys) -> bool:
+    """Whether each half of a layer scores what earlier layers left, with one vector of the width (norm times row)."""
+    return keys.whole("attn_res_block_size", default=0) > 0
 
 
 TWO_TABLES = ("longrope", "su")
@@ -200,7 +208,9 @@ def _finish(model: Model, read: Reader, layers: list[Layer]) -> Model:
     if streams:
         rank = keys.whole("hc_lowrank", default=0)
         style = "low-rank" if rank else "diagonal" if read.model_type == "hy_v4" else "full"
-        model = replace(model, hyper_connections=HyperConnections(streams, style, rank))
+        model = replace(
+            model, hyper_connections=HyperConnections(streams, style, rank, read.model_type != "glm5_next_text")
+        )
     if read.model_type == "mllama_text_model":
         model = replace(model, extra_embedding_rows=8)
     if keys.get("ngram_vocab_size_base"):

@@ -122,7 +122,15 @@ def nemotron_h(read: Reader) -> list[Layer]:
 
 
 def mtp_blocks(read: Reader) -> list[Layer]:
-    return [half(read, kind) for kind in _blocks(read, "mtp_hybrid_override_pattern", "mtp_layers_block_type", 0)]
+    """The same for what drafts, where a mixer and the feed-forward after it are one layer, as files number them."""
+    found: list[Layer] = []
+    for kind in _blocks(read, "mtp_hybrid_override_pattern", "mtp_layers_block_type", 0):
+        block = half(read, kind)
+        if block.mixer is None and found and found[-1].feed_forward is None:
+            found[-1] = replace(found[-1], feed_forward=block.feed_forward)
+        else:
+            found.append(block)
+    return found
 
 
 _LETTERS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}

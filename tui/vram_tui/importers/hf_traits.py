@@ -1,9 +1,9 @@
 """What each Hugging Face `model_type` means beyond its config: one line of traits per type."""
 
-from dataclasses import dataclass
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Traits:
     """Facts of a modeling class that its configurations leave unsaid. Defaults are the plain Llama recipe."""
 
@@ -64,7 +64,7 @@ TRAITS: dict[str, Traits] = {
     "apertus": Traits("apertus", feed_forward="plain", qk_norm="head", qk_norm_asked=True, act_params=2),
     "arcee": Traits("arcee", feed_forward="plain"),
     "axk1": Traits("", mixer="mla", router_bias=True),
-    "bailing_hybrid": Traits("", mixer="kda", gate="per-head", router_bias=True, mtp_style="last"),
+    "bailing_hybrid": Traits("bailingmoe3", mixer="kda", gate="per-head", router_bias=True, mtp_style="last"),
     "bailing_moe": Traits("bailingmoe2", qk_norm="head", qk_norm_asked=True, router_bias=True, fused=("qkv",)),
     "cohere": Traits("command-r", norms="parallel", tied=True, qk_norm="full", qk_norm_asked=True),
     "cohere2": Traits("cohere2", norms="parallel", tied=True, period=4),
@@ -111,7 +111,9 @@ TRAITS: dict[str, Traits] = {
     "hunyuan_v1_dense": Traits("hunyuan-dense", qk_norm="head", tied=True),
     "hunyuan_v1_moe": Traits("hunyuan-moe", qk_norm="head", tied=True),
     "hy_v3": Traits("hy_v3", qk_norm="head", router_bias=True, mtp_style="last"),
-    "hy_v4": Traits("hy_v4", mixer="mla", gate="element", sinks=True, router_bias=True, mtp_style="last"),
+    "hy_v4": Traits(
+        "hy_v4", mixer="mla", gate="element", sinks=True, router_bias=True, mtp_style="last", gguf_mtp=False
+    ),
     "inkling_text": Traits("", qk_norm="head", period=6, residual_conv=4, embedding_norm=True, position=""),
     "internlm2": Traits("internlm2"),
     "internlm3": Traits("llama"),
@@ -131,7 +133,7 @@ TRAITS: dict[str, Traits] = {
     "mamba": Traits("mamba", mixer="mamba", tied=True, position=""),
     "mamba2": Traits("mamba2", mixer="mamba2", position=""),
     "mellum": Traits("mellum", qk_norm="head"),
-    "mimo": Traits("mimo", stated_bias="qkv", mtp_style="last"),
+    "mimo": Traits("", stated_bias="qkv", mtp_style="last"),
     "mimo_v2_flash": Traits("mimo2", sinks=True, router_bias=True, mtp_style="dense-slide", gguf_mtp_norms=4),
     "minicpm": Traits("minicpm"),
     "minimax": Traits("minimax-01", mixer="lightning"),

@@ -16,6 +16,12 @@ class LatentIndexer:
     input_norm: bool = False
     scaling: bool = False
 
+    @property
+    def row(self) -> int:
+        """Elements of a cache row. Keys that are pooled stand beside their gates and the pooled ones, as llama.cpp has
+        it (`llama_memory_hybrid_idx`)."""
+        return 3 * self.dim if self.pool else self.dim
+
     def low_rank_tensors(self, hidden: int, q_in: int) -> list[Tensor]:
         found = [
             Tensor("indexer_q", "other", (q_in, self.heads * self.dim)),
@@ -93,7 +99,7 @@ class Mla:
 
     def cache(self) -> tuple[CacheRow, ...]:
         row = CacheRow("mla", self.kv_rank + self.rope, 0)
-        return (row, CacheRow("indexer", self.indexer.dim, 0)) if self.indexer else (row,)
+        return (row, CacheRow("indexer", self.indexer.row, 0)) if self.indexer else (row,)
 
     def expanded_cache(self) -> tuple[CacheRow, ...]:
         """The cache of files that keep kv_b whole: full keys and values for every head."""
