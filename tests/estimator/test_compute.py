@@ -14,7 +14,7 @@ from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.compute_tape import Cells, Graph, Size
 from vram_tui.estimator.profile import profile
-from vram_tui.estimator.runtimes.llamacpp_compute import curves
+from vram_tui.estimator.runtimes.llamacpp_curves import curves
 from vram_tui.estimator.runtimes.llamacpp_split import earliest_alike
 
 UNMODELLED = {"minimax-m3"}
@@ -23,24 +23,27 @@ UNMODELLED = {"minimax-m3"}
 
 def test_server_settings() -> None:
     errors = [case.device for case in cases("cuda1") if case.server]
-    assert share(errors, 0.01) >= 0.93
-    assert share(errors, 0.05) >= 0.97
+    assert share(errors, 0.01) >= 0.95
+    assert share(errors, 0.05) >= 0.975
 
 
 def test_all_settings_on_one_gpu() -> None:
     errors = [case.device for case in cases("cuda1")]
-    assert share(errors, 0.05) >= 0.95
+    assert share(errors, 0.01) >= 0.92
+    assert share(errors, 0.05) >= 0.96
     assert share(errors, 0.10) >= 0.97
 
 
 def test_host_and_output_buffers() -> None:
     found = cases("cuda1")
+    assert share([case.host for case in found], 0.0) >= 0.82
     assert share([case.host for case in found], 0.01) >= 0.945
     assert share([case.output for case in found], 0.0) == 1.0
 
 
 def test_two_gpus() -> None:
     errors = [case.device for case in cases("cuda2")]
+    assert share(errors, 0.0) >= 0.5
     assert share(errors, 0.01) >= 0.84
     assert share(errors, 0.10) >= 0.93
     assert share([case.host for case in cases("cuda2")], 0.01) >= 0.93
@@ -48,8 +51,9 @@ def test_two_gpus() -> None:
 
 def test_on_the_cpu() -> None:
     errors = [case.device for case in cases("cpu")]
-    assert share(errors, 0.01) >= 0.8
-    assert share(errors, 0.05) >= 0.96
+    assert share(errors, 0.0) >= 0.8
+    assert share(errors, 0.01) >= 0.94
+    assert share(errors, 0.05) >= 0.98
 
 
 @pytest.mark.parametrize("name", sorted(set(by_architecture("cuda1")) - UNMODELLED))
@@ -63,6 +67,12 @@ def test_unmodelled_parts_are_warned_about() -> None:
     for name in ("MiniMax-M3", "DeepSeek-V4-Flash", "gemma-3n-E4B"):
         assert compute.warnings(model_of(name))
     assert not compute.warnings(model_of("Qwen3-8B"))
+
+
+@pytest.mark.parametrize("device", ["cuda1", "cuda2", "cpu"])
+def test_nothing_is_a_tenth_too_small_without_a_warning(device: str) -> None:
+    short = [case.row for case in cases(device) if min(case.device, case.host) < -0.1]
+    assert not [row for row in short if not compute.warnings(model_of(row["model"]))]
 
 
 def test_settings_that_are_refused() -> None:

@@ -7,7 +7,7 @@ from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mamba, Mam
 from vram_tui.estimator.cache_types import element_bytes
 from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
-from vram_tui.estimator.compute_tape import Ref, Size
+from vram_tui.estimator.compute_tape import CPU_ALIGNMENT, Ref, Size
 from vram_tui.estimator.model import Layer, Model
 
 _POOL_INDICES = 14
@@ -17,23 +17,24 @@ COPIES = 4
 
 
 class Shape:
-    """What the inputs need to know of the whole stack."""
+    """What the inputs need to know of the stack, and of the layers `first` … `after` - 1 that a device computes."""
 
-    def __init__(self, model: Model) -> None:
-        mixers = [part for layer in model.distinct_layers() for part in parts(layer.mixer)]
+    def __init__(self, model: Model, first: int = 0, after: int | None = None) -> None:
+        every = model.distinct_layers()
+        whole = first == 0 and after is None
+        here = every if whole else dict.fromkeys(list(model.layers())[first:after])
+        self.head = after is None or after == model.layer_count
+        self._of_span([part for layer in here for part in parts(layer.mixer)])
+        mixers = [part for layer in every for part in parts(layer.mixer)]
         attentions = [part for part in mixers if isinstance(part, Attention)]
-        self.window = any(part.window for part in attentions) or any(isinstance(part, Compressed) for part in mixers)
-        self.full = any(not part.window for part in attentions) or any(isinstance(part, Mla) for part in mixers)
-        self.full_first = bool(attentions) and not attentions[0].window
+        self.windows = any(map(slides, mixers))
         self.indexer = next(
             (part.indexer for part in mixers if isinstance(part, Mla | Compressed) and part.indexer), None
         )
         self.pooled = any(isinstance(part, Compressed) for part in mixers)
         self.indexed = self.indexer is not None and not self.pooled
-        self.cached = any(part.cache() for part in mixers)
         self.residual_first = "gate-up" in model.gguf.fused or any(early(layer) for layer in model.distinct_layers())
         self.latent = any(isinstance(part, Mla | Compressed) for part in mixers)
-        self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
         self.first_gathers = isinstance(next(model.layers()).mixer, Mamba | Mamba2 | ShortConv)
         self.rotary = not any(isinstance(layer.mixer, Mamba | Mamba2) for layer in model.distinct_layers())
         self.values_width = max((part.kv_heads * part.value_dim for part in attentions), default=0)
@@ -49,6 +50,20 @@ class Shape:
         hyper = model.hyper_connections
         self.stream_width = model.hidden_size * (hyper.streams if hyper else 1)
         self.input_width = model.hidden_size * (1 + model_levels(model))
+
+    def _of_span(self, mixers: list[Mixer]) -> None:
+        """What the layers of one device read."""
+        reaching = [part for part in mixers if isinstance(part, Attention | Mla | Compressed)]
+        self.window = any(map(slides, reaching))
+        self.full = any(not slides(part) for part in reaching)
+        self.full_first = bool(reaching) and not slides(reaching[0])
+        self.cached = any(part.cache() for part in mixers)
+        self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
+
+
+def slides(part: Mixer) -> bool:
+    """Whether a mixer sees a window of the last tokens."""
+    return isinstance(part, Compressed) or (isinstance(part, Attention) and part.window > 0)
 
 
 def parts(mixer: Mixer | None) -> tuple[Mixer, ...]:
@@ -109,14 +124,22 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
 def _host_inputs(build: Build, model: Model, shape: Shape) -> Ref:
     """The same on the CPU: the embeddings that a caller may bring stay, the looked-up ones are computed here."""
     settings = build.settings
-    wide = settings.floats(shape.input_width)
+    wide, ids = settings.floats(shape.input_width), Size(4 * settings.tokens)
+    per_layer_ids = build.graph.add(ids) if model.per_layer_input else None
+    tokens, mixed_tokens = build.graph.add(ids), build.graph.add(ids)
     build.graph.keep(build.graph.add(wide))
     slots, mixed = build.graph.add(Size(8 * settings.tokens)), build.graph.add(wide)
-    _reach_inputs(build, model, shape)
-    embedded, selected = build.graph.add(wide), build.graph.add(wide)
+    scales = (build.graph.add(ids),) if _scales_rows(model) else ()
+    _reach_inputs(build, None, shape)
+    if model.per_layer_input and per_layer_ids:
+        width = model.per_layer_input.size * model.layer_count
+        build.inputs["per_layer"] = build.graph.add(settings.floats(width), (per_layer_ids,))
+    embedded, selected = build.graph.add(wide, (tokens,)), build.graph.add(wide, (mixed_tokens,))
     copied = build.graph.add(wide, (mixed,))
     build.graph.keep(copied)
     build.graph.until(selected, slots, copied)
+    if scales:
+        embedded = build.graph.add(wide, (embedded, *scales), inplace=True)
     build.expand()
     build.inputs["embedded"] = embedded
     if shape.input_width != build.hidden:
@@ -201,7 +224,8 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
         build.inputs["pick_mask"] = waiting(build, Size(0, quarter=rate))
         build.inputs["history_mask"] = waiting(build, Size(0, quarter=rate))
         build.inputs["coarse_mask"] = waiting(build, Size(0, coarse=rate))
-    build.inputs["rows"] = waiting(build, Size(4 * settings.outputs))
+    if shape.head:
+        build.inputs["rows"] = waiting(build, Size(4 * settings.outputs))
 
 
 def _caches(shape: Shape) -> Iterator[str]:
@@ -228,6 +252,11 @@ def _cache_inputs(build: Build, shape: Shape, name: str) -> None:
     build.inputs[name] = waiting(build, settings.mask(name == "window_mask"))
 
 
+def _scales_rows(model: Model) -> bool:
+    """Whether embeddings that were looked up are scaled row by row."""
+    return model.norms == "sandwich" and model.tied_embeddings
+
+
 def model_levels(model: Model) -> int:
     """Layers that a vision tower feeds directly (deepstack)."""
     return max((tower.deepstack for tower in model.towers), default=0)
@@ -244,7 +273,10 @@ def _rotations(settings: ComputeSettings, shape: Shape, name: str) -> Iterator[t
 
 
 def host_size(model: Model, settings: ComputeSettings) -> Size:
-    """Pinned host memory: token ids, embeddings of both input paths, positions, indices and masks."""
+    """Pinned host memory: token ids, embeddings of both input paths, positions, indices and masks.
+
+    Every tensor starts at a multiple of 32 bytes: only the shortest have a length that is none.
+    """
     shape = Shape(model)
     tokens = settings.tokens
     if shape.pooled:
@@ -255,7 +287,7 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
     fixed, full, window = 0, 0, 0
     if shape.rotary and shape.cached:
         floats += 1
-    if model.norms in ("sandwich",) and model.tied_embeddings:
+    if _scales_rows(model):
         floats += 1
     if model.per_layer_input:
         floats += model.per_layer_input.size * model.layer_count + 1
@@ -271,13 +303,17 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
     if shape.indexed:
         floats += 2
         fixed += 4 * 128 * 128
-    fixed += 4 * floats * tokens + 4 * settings.outputs
+    fixed += 4 * floats * tokens + _aligned(4 * settings.outputs)
     if shape.recurrent:
-        fixed += 4 * settings.seqs
+        fixed += _aligned(4 * settings.seqs)
     if settings.devices == 1:
         return Size(fixed, full, window)
-    looked_up = 4 * tokens * (floats_looked_up(model) - 2)
+    looked_up = 4 * tokens * floats_looked_up(model)
     return Size(COPIES * fixed - (COPIES - 1) * looked_up, COPIES * full, COPIES * window)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // CPU_ALIGNMENT) * CPU_ALIGNMENT
 
 
 def floats_looked_up(model: Model) -> int:

@@ -22,6 +22,9 @@ from vram_tui.estimator.model import Layer, Model
 _OPENING = 24
 """Layers told one by one in sparse stacks: every layer gives its selection's constant back, so that none is alike."""
 
+_REACH, _REACH_OF_STATES = 2, 6
+"""Layers before one that can shape what the allocator does in it; states are gathered early, and shift what follows."""
+
 
 def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: int | None = None) -> Tape:
     """Memory events of the device that computes the layers `first` … `after` - 1 (all of them without bounds).
@@ -30,7 +33,7 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     """
     count = model.layer_count
     after = count if after is None else after
-    shape = Shape(model)
+    shape = Shape(model, first, after)
     build = _build(model, settings, shape)
     span = list(model.layers())[first:after]
     for layer in span:
@@ -39,16 +42,16 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     if after < count and (late := late_gate(model, after)):
         waiting(build, settings.floats(late[0]))
     x, normed = inputs(build, model, shape) if not first else handed_over(build, model, shape, first, after)
-    for number, (layer, told) in enumerate(_telling_layers(span, _OPENING if build.leaves else 0), first):
+    opening, reach = _OPENING if build.leaves else 0, _REACH_OF_STATES if shape.recurrent else _REACH
+    for number, (layer, told) in enumerate(_telling_layers(span, opening, reach), first):
         if told:
             x = _layer(build, model, layer, x, normed, last=number == count - 1)
             x = _layer_end(build, model, x, number)
         else:
             _skipped(build, layer)
         normed = None
-    if model.hyper_connections:
-        build.graph.keep(build.inputs["rows"])
     if model.hyper_connections and after == count:
+        build.graph.keep(build.inputs["rows"])
         streams = model.hyper_connections.streams
         x = build.picked_rows(streams * model.hidden_size, x.as_view)
         share = build.row_tensor(streams, build.row_tensor(streams * model.hidden_size, x.as_view))
@@ -68,7 +71,7 @@ def _build(model: Model, settings: ComputeSettings, shape: Shape) -> Build:
         settings,
         model.hidden_size,
         norm_in_place=model.norm == "rms",
-        windows=shape.window,
+        windows=shape.windows,
         fused=model.gguf.fused,
         parallel=model.norms == "parallel",
         rotary=shape.rotary,
@@ -80,15 +83,15 @@ def _build(model: Model, settings: ComputeSettings, shape: Shape) -> Build:
     return build
 
 
-def _telling_layers(layers: list[Layer], opening: int = 0) -> Iterator[tuple[Layer, bool]]:
-    """Each layer, and whether it can tell something new: the two before it and itself are a new triple, or the end."""
+def _telling_layers(layers: list[Layer], opening: int = 0, reach: int = _REACH) -> Iterator[tuple[Layer, bool]]:
+    """Each layer, and whether it can tell something new: it is new after the `reach` before it, or near the end."""
     seen: set[tuple[Layer | None, ...]] = set()
-    previous: tuple[Layer | None, Layer | None] = (None, None)
+    previous: tuple[Layer | None, ...] = (None,) * reach
     for number, layer in enumerate(layers):
-        triple = (*previous, layer)
-        yield layer, triple not in seen or number < opening or number >= len(layers) - 2
-        seen.add(triple)
-        previous = (previous[1], layer)
+        run = (*previous, layer)
+        yield layer, run not in seen or number < opening or number >= len(layers) - reach
+        seen.add(run)
+        previous = run[1:]
 
 
 def _skipped(build: Build, layer: Layer) -> None:

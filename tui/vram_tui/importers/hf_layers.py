@@ -371,6 +371,7 @@ class Reader:
             shared_gate=traits.shared_gate,
             router_bias=traits.router_bias,
             bias=name == "gpt_oss",
+            raw_weights=name == "deepseek_v2" and not keys.flag("norm_topk_prob"),
         )
         return self._special_experts(found, index)
 
