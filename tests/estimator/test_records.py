@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pytest
@@ -123,3 +124,24 @@ def test_many_threads_may_make_the_first_one() -> None:
         for thread in threads:
             thread.join()
         assert made == [cls(1)] * 4
+
+
+@record
+class Remembering:
+    """With something worked out once."""
+
+    size: int
+    name: str = "none"
+
+    @cached_property
+    def double(self) -> int:
+        return self.size * 2
+
+
+def test_a_class_with_cached_properties_remembers() -> None:
+    one = Remembering(2)
+    assert one.double == one.double == 4
+    assert one == Remembering(2, "none")
+    assert one != replace(one, size=3)
+    with pytest.raises(FrozenInstanceError):
+        one.size = 3  # type: ignore[misc]

@@ -261,7 +261,8 @@ def _table(model: Any, formats: list[str], facts: "Facts") -> bytes:
 
 
 def _curves(model: Any) -> bytes:
-    from vram_tui.estimator.runtimes.llamacpp_compute import DEFAULT, curves
+    from vram_tui.estimator.runtimes.llamacpp_compute import DEFAULT
+    from vram_tui.estimator.runtimes.llamacpp_curves import curves
 
     return _dump([[curve.contexts, curve.values] for curve in curves(model, DEFAULT)])
 

@@ -126,7 +126,7 @@ class PublishedSubject:
         return traffic_of(flat, Read(read, 0))
 
     def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
-        from vram_tui.estimator.runtimes.llamacpp_compute import curves
+        from vram_tui.estimator.runtimes.llamacpp_curves import curves
 
         return curves(self.model, settings)
 

@@ -1,26 +1,24 @@
 """Bytes of cache elements in the types that the runtimes know."""
 
-from fractions import Fraction
-
 from vram_tui.estimator.refusals import Refusal
 
 _PLAIN = {
-    "f32": Fraction(4),
-    "f16": Fraction(2),
-    "bf16": Fraction(2),
-    "auto": Fraction(2),
-    "fp8": Fraction(1),
-    "fp8_e4m3": Fraction(1),
-    "fp8_e5m2": Fraction(1),
-    "q8_0": Fraction(34, 32),
-    "q5_1": Fraction(24, 32),
-    "q5_0": Fraction(22, 32),
-    "q4_1": Fraction(20, 32),
-    "q4_0": Fraction(18, 32),
-    "iq4_nl": Fraction(18, 32),
-    "nvfp4": Fraction(9, 16),
+    "f32": (4, 1),
+    "f16": (2, 1),
+    "bf16": (2, 1),
+    "auto": (2, 1),
+    "fp8": (1, 1),
+    "fp8_e4m3": (1, 1),
+    "fp8_e5m2": (1, 1),
+    "q8_0": (34, 32),
+    "q5_1": (24, 32),
+    "q5_0": (22, 32),
+    "q4_1": (20, 32),
+    "q4_0": (18, 32),
+    "iq4_nl": (18, 32),
+    "nvfp4": (9, 16),
 }
-"""Bytes per element. q8_0 … iq4_nl: ggml blocks of 32; nvfp4: 4 bit and an 8-bit scale for 16 elements."""
+"""Bytes and the elements that they hold. q8_0 … iq4_nl: ggml blocks of 32; nvfp4: 4 bit and 8-bit scales per 16."""
 
 LATENT_ROWS = {"fp8_ds_mla": 656, "nvfp4_ds_mla": 352}
 """Bytes of a latent row of 512 + 64 elements in vLLM's packed layouts: fp8 with 4 scales and a 16-bit rope part."""
@@ -32,7 +30,8 @@ def element_bytes(kind: str) -> float:
     """Mean bytes of one element of a cache type; 2 for a type nobody knows here (its runtime will refuse it)."""
     if kind in LATENT_ROWS:
         return LATENT_ROWS[kind] / 576
-    return float(_PLAIN.get(kind, Fraction(1) if kind == "int8" else Fraction(2)))
+    size, elements = _PLAIN.get(kind, (1 if kind == "int8" else 2, 1))
+    return size / elements
 
 
 def server_row_bytes(kind: str, width: int, heads: int) -> int:
@@ -44,7 +43,8 @@ def server_row_bytes(kind: str, width: int, heads: int) -> int:
         return width + 4 * heads
     if kind in LATENT_ROWS or kind not in SERVER_TYPES:
         raise Refusal(f"cache type {kind}: this runtime knows {', '.join(SERVER_TYPES)}", "kv")
-    return _whole(_PLAIN[kind] * width)
+    size, elements = _PLAIN[kind]
+    return -(-size * width // elements)
 
 
 def grouped_row_bytes(kind: str, width: int, *, group: int, scale_bytes: int) -> int:
@@ -57,8 +57,4 @@ def grouped_row_bytes(kind: str, width: int, *, group: int, scale_bytes: int) ->
     bits = _INTEGERS.get(kind)
     if bits is None:
         raise Refusal(f"cache type {kind}: this runtime knows f16 and q8_0 to q2_0", "kv")
-    return _whole(Fraction(width * bits, 8) + Fraction(width * scale_bytes, group))
-
-
-def _whole(value: Fraction) -> int:
-    return -(-value.numerator // value.denominator)
+    return -(-width * (bits * group + 8 * scale_bytes) // (8 * group))

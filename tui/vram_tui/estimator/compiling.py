@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from importlib import import_module
 
-from vram_tui.estimator import rule_of_thumb
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.refusals import Refusal
@@ -12,7 +11,7 @@ from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.stored import format_of
 from vram_tui.estimator.subject import Subject
 
-METHODS = ("exact", rule_of_thumb.METHOD)
+METHODS = ("exact", "bytes-per-weight")
 
 Compiler = Callable[[Subject, str, Scenario, Facts], Memory]
 
@@ -32,8 +31,10 @@ def compile(subject: Subject, quant: str, scenario: Scenario, facts: Facts) -> M
 
     Raises Refusal where the runtime refuses (with its reason), KeyError for an unknown format or runtime.
     """
-    if scenario.method == rule_of_thumb.METHOD:
-        return rule_of_thumb.compile_rule_of_thumb(subject, quant, scenario, facts)
+    if scenario.method == "bytes-per-weight":
+        from vram_tui.estimator.rule_of_thumb import compile_rule_of_thumb
+
+        return compile_rule_of_thumb(subject, quant, scenario, facts)
     if scenario.method != "exact":
         raise Refusal(f"no method {scenario.method!r}: there are {' and '.join(METHODS)}", "method")
     engine = scenario.runtime

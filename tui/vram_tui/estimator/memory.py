@@ -1,7 +1,7 @@
 """Memory as a function of the context: exact byte terms whose only variable is the number of tokens."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from vram_tui.estimator.curves import STEP_TOKENS, Curve
@@ -58,7 +58,7 @@ class Cost:
         return total
 
 
-@dataclass(frozen=True)
+@record
 class Peak:
     """The most that a buffer holds at once, over the tokens of one stream; it may fall where memory is used again.
 
@@ -93,7 +93,7 @@ class Term:
     error: float = 0.0
 
 
-@dataclass(frozen=True)
+@record
 class DeviceMemory:
     """What one device (or the host) must hold: its costs and the peak of its compute buffer.
 
@@ -271,7 +271,7 @@ class Weights:
         return self.loaded_bytes * 8 / self.parameters if self.parameters else 0.0
 
 
-@dataclass(frozen=True)
+@record
 class Memory:
     """A model, a format and a scenario, compiled: ask it for any context.
 

@@ -4,7 +4,6 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from vram_tui.estimator.blocks import Attention, CacheRow, Compressed, Experts, Linear, Mixer, Mla, Parallel, ShortConv
-from vram_tui.estimator.compute import warnings as compute_warnings
 from vram_tui.estimator.model import Layer, Model
 from vram_tui.estimator.records import record
 from vram_tui.estimator.tensors import LayerTensor, trunk_tensors
@@ -111,6 +110,8 @@ def _frozen(value: Any) -> Any:
 
 def profile(model: Model) -> Profile:
     """Fold a model's blocks into the numbers that compiling needs."""
+    from vram_tui.estimator.compute import warnings
+
     groups: dict[CacheRow, int] = {}
     kinds: dict[Layer, int] = {}
     rows: list[LayerKind] = []
@@ -161,7 +162,7 @@ def profile(model: Model) -> Profile:
         accumulators=total([kind.accumulators for kind in rows]),
         bare_layers=total([int(kind.bare) for kind in rows]),
         widest_v=max((group.v_width for group in caches), default=0),
-        compute_warnings=compute_warnings(model),
+        compute_warnings=warnings(model),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from threading import RLock
 from typing import Any, TypeVar, dataclass_transform
 
@@ -15,12 +16,14 @@ def record(cls: type[T]) -> type[T]:
     """`@dataclass(frozen=True, slots=True)`, finished later; to its users, `fields` and `replace` the same class.
 
     To make the methods of a dataclass takes most of a millisecond. The standard library makes them here too, when the
-    first instance is made or somebody asks for the fields.
+    first instance is made or somebody asks for the fields. A class with cached properties has no slots.
     """
     names = [name for name, hint in cls.__annotations__.items() if "ClassVar" not in str(hint)]
     inherited = {name for base in cls.__mro__[1:] for name in getattr(base, "__slots__", ())}
-    body = {name: value for name, value in vars(cls).items() if name not in (*names, "__dict__", "__weakref__")}
-    body["__slots__"] = tuple(name for name in names if name not in inherited)
+    body = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
+    if not any(isinstance(value, cached_property) for value in body.values()):
+        body = {name: value for name, value in body.items() if name not in names}
+        body["__slots__"] = tuple(name for name in names if name not in inherited)
     kind: Any = type(cls)
     made = kind(cls.__name__, cls.__bases__, body)
     made.__qualname__ = cls.__qualname__

@@ -10,7 +10,6 @@ from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.stored import format_of
 from vram_tui.estimator.subject import Subject
-from vram_tui.estimator.weights import bits_per_weight
 
 METHOD = "bytes-per-weight"
 ACTIVATIONS_PERCENT = 1.0
@@ -21,6 +20,8 @@ SOURCE = "rule of thumb of calculator pages"
 def nominal_bits(subject: Subject, quant: str, facts: Facts) -> float:
     """Bits that the rule takes for a weight: the number on the label."""
     if quant.startswith("bpw:"):
+        from vram_tui.estimator.weights import bits_per_weight
+
         return bits_per_weight(quant)
     known = format_of(subject, quant, facts)
     return known.nominal_bits or known.bits_per_weight

@@ -10,10 +10,10 @@ from vram_tui.estimator.model import Model
 from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.subject import AtOnePoint, FoldedSubject, Subject
-from vram_tui.estimator.weights import LayerBytes, Part, census
 
 if TYPE_CHECKING:
     from vram_tui.estimator.traffic import Traffic
+    from vram_tui.estimator.weights import LayerBytes
 
 OWN = "file:"
 """Starts the name of a format that only one file has: a mixture made by hand, or a checkpoint as published."""
@@ -54,8 +54,10 @@ class StoredFile:
         device = self.device_bytes + (self.mtp_device_bytes if mtp else 0)
         return Weights(self.tensor_bytes, loaded, device, self.host_bytes, parameters)
 
-    def layer_bytes(self, *, mtp: bool, tied: bool) -> LayerBytes:
+    def layer_bytes(self, *, mtp: bool, tied: bool) -> "LayerBytes":
         """Device bytes by layer, taken to be as many in RAM. Raises Refusal where the file does not say."""
+        from vram_tui.estimator.weights import LayerBytes, Part
+
         if not self.layers:
             raise Refusal(f"{self.quant}: the entry does not say how its bytes spread over the layers", "quant")
         rows = [Part(dense, experts) for count, dense, experts in self.layers for _ in range(count)]
@@ -103,11 +105,13 @@ class StoredSubject(FoldedSubject):
         experts = tuple(replace(group, bytes=round(group.bytes * ratio)) for group in near.experts)
         return replace(near, always_bytes=round(near.always_bytes * ratio), experts=experts)
 
-    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> LayerBytes:
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> "LayerBytes":
         """Bytes by layer: of the file where it is the file's own format, else of the blocks."""
         file = self.files.get(quant)
         if file is None:
             return super().layer_bytes(quant, imatrix, mtp)
+        from vram_tui.estimator.weights import census
+
         return file.layer_bytes(mtp=mtp, tied=not census(self.model).has_head)
 
 

@@ -7,12 +7,12 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Weights
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.profile import Profile, profile
-from vram_tui.estimator.weights import LayerBytes, layer_bytes, weigh
 
 if TYPE_CHECKING:
     from vram_tui.estimator.compute_setting import ComputeSettings
     from vram_tui.estimator.curves import Curve
     from vram_tui.estimator.traffic import Traffic
+    from vram_tui.estimator.weights import LayerBytes
 
 
 KEPT_CURVES = 256
@@ -35,7 +35,7 @@ class Subject(Protocol):
         """Bytes in a format. Raises KeyError for a format nobody knows, ValueError for one that cannot be."""
         ...
 
-    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> LayerBytes:
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> "LayerBytes":
         """The same bytes layer by layer. Raises what `weights` raises, Refusal where nobody says."""
         ...
 
@@ -72,12 +72,16 @@ class FoldedSubject:
         return self._weigh(quant, imatrix, mtp)
 
     def _weigh_now(self, quant: str, imatrix: bool, mtp: bool) -> Weights:
+        from vram_tui.estimator.weights import weigh
+
         return weigh(self.model, quant, self._facts, imatrix=imatrix, mtp=mtp)
 
-    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> LayerBytes:
+    def layer_bytes(self, quant: str, imatrix: bool = True, mtp: bool = False) -> "LayerBytes":
         return self._layers(quant, imatrix, mtp)
 
-    def _layers_now(self, quant: str, imatrix: bool, mtp: bool) -> LayerBytes:
+    def _layers_now(self, quant: str, imatrix: bool, mtp: bool) -> "LayerBytes":
+        from vram_tui.estimator.weights import layer_bytes
+
         return layer_bytes(self.model, quant, self._facts, imatrix=imatrix, mtp=mtp)
 
     def traffic(self, quant: str, imatrix: bool = True) -> "Traffic":
@@ -89,7 +93,7 @@ class FoldedSubject:
         return traffic(self.model, quant, self._facts, imatrix=imatrix)
 
     def compute(self, settings: "ComputeSettings", tokens: int = 0) -> "tuple[Curve, Curve]":
-        from vram_tui.estimator.runtimes.llamacpp_compute import curves
+        from vram_tui.estimator.runtimes.llamacpp_curves import curves
 
         found = self._curves.get(settings)
         if found is None and tokens:
@@ -101,7 +105,7 @@ class FoldedSubject:
         return found
 
     def _points_now(self, settings: "ComputeSettings", tokens: int) -> "tuple[Curve, Curve]":
-        from vram_tui.estimator.runtimes.llamacpp_compute import points
+        from vram_tui.estimator.runtimes.llamacpp_curves import points
 
         return points(self.model, settings, tokens)
 

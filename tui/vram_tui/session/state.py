@@ -1,6 +1,6 @@
 """What a person has set up: one frozen record of scenario, grid, selection, marks and taste."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from vram_tui.estimator.records import record
@@ -48,7 +48,7 @@ DEFAULT_GRID = Grid(
 )
 
 
-@dataclass(frozen=True)
+@record
 class Named(Generic[T]):
     """Something saved under a name."""
 

@@ -7,7 +7,6 @@ from vram_tui.estimator.caches import Caches, CacheSettings, caches
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Cost
-from vram_tui.estimator.overrides import Moved, moved
 from vram_tui.estimator.profile import Profile
 from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
@@ -15,6 +14,7 @@ from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.splitting import RAM, Split, split_layers
 
 if TYPE_CHECKING:
+    from vram_tui.estimator.overrides import Moved
     from vram_tui.estimator.subject import Subject
 
 _NEIGHBOURS = 2
@@ -30,7 +30,7 @@ class Spread:
     """Where a model lies: the place of each layer, the weights' bytes, and which experts stay in RAM."""
 
     split: Split
-    weights: Moved
+    weights: "Moved"
     cpu_experts: int
     """Layers from the first whose experts stay in RAM."""
     layer_count: int
@@ -81,6 +81,8 @@ class Spread:
 
 def spread(subject: "Subject", quant: str, scenario: Scenario, facts: Facts) -> Spread:
     """Place every tensor as a scenario with a machine says. Raises Refusal where it cannot be."""
+    from vram_tui.estimator.overrides import Moved, moved
+
     machine = scenario.machine
     count = len(machine.devices) if machine else 1
     whole = subject.layer_bytes(quant, scenario.imatrix, scenario.mtp)
