@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vram_tui.commands.errors import CommandError
-from vram_tui.commands.workspace import Workspace
 
 if TYPE_CHECKING:
+    from vram_tui.commands.workspace import Workspace
     from vram_tui.exporters.table import Table
 
 
@@ -32,7 +32,9 @@ def add_common(parser: argparse.ArgumentParser, *, formats: bool = False) -> Non
     parser.add_argument("--config", type=Path, metavar="FILE", help=argparse.SUPPRESS)
 
 
-def workspace(arguments: argparse.Namespace) -> Workspace:
+def workspace(arguments: argparse.Namespace) -> "Workspace":
+    from vram_tui.commands.workspace import Workspace
+
     return Workspace(arguments.catalog)
 
 

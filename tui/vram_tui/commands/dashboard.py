@@ -4,10 +4,27 @@ import gc
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from vram_tui import __version__
-from vram_tui.commands.common import Parser
 from vram_tui.commands.errors import CommandError, NothingFoundError
+
+if TYPE_CHECKING:
+    from vram_tui.commands.common import Parser
+
+NOTHING_SAID = SimpleNamespace(
+    model=None,
+    catalog=None,
+    config=None,
+    restricted=False,
+    ascii=False,
+    no_mouse=False,
+    theme="",
+    units="",
+    gpus="",
+)
+"""What the parser makes of no arguments: the usual start does without one."""
 
 
 def _overview() -> str:
@@ -22,8 +39,10 @@ def _overview() -> str:
     )
 
 
-def parser() -> Parser:
+def parser() -> "Parser":
     import argparse
+
+    from vram_tui.commands.common import Parser
 
     found = Parser(
         prog="vram-tui",
@@ -47,13 +66,13 @@ def parser() -> Parser:
 
 
 def run(argv: list[str]) -> int:
-    arguments = parser().parse_args(argv)
+    # A start makes many objects that live as long as the program: collecting meanwhile finds nothing and costs time.
+    gc.disable()
+    arguments: Any = parser().parse_args(argv) if argv else NOTHING_SAID
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise CommandError(
             "the dashboard needs a terminal; in a pipe use a command, such as vram-tui show MODEL (see vram-tui --help)"
         )
-    # A start makes many objects that live as long as the program: collecting meanwhile finds nothing and costs time.
-    gc.disable()
     from vram_tui.catalog import Ambiguous, NotFound, load_catalog
 
     catalog = load_catalog(arguments.catalog)
