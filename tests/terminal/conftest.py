@@ -13,6 +13,13 @@ from tests.terminal.terminal import PROGRAM, Terminal
 
 OFFLINE = Path(offline.__file__).parent
 Start = Callable[..., Terminal]
+SERVERS = pytest.StashKey[set[str]]()
+"""The SSH servers that were logged in to."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if servers := config.stash.get(SERVERS, None):
+        terminalreporter.write_line(f"logins over SSH: {', '.join(sorted(servers))}")
 
 
 @pytest.fixture

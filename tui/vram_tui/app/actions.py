@@ -173,7 +173,7 @@ ALL: tuple[Action, ...] = (
     Action("keys", ("?",), "Keys", "The whole key map.", APP, "keys", 1),
     Action("notices", ("!",), "Notices", "What was wrong at the start, in full: settings, your models, your session.",
            APP, opens="notices"),
-    Action("suspend", ("ctrl+z",), "Suspend", "Back to the shell; fg returns.", APP),
+    Action("suspend", ("ctrl+z",), "Suspend", "Back to the shell; fg returns.", APP, condition=_unrestricted),
     Action("quit", ("q",), "Quit", "Save and leave.", APP, "quit", 24),
 )
 # fmt: on
