@@ -11,10 +11,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import measuring, published_files, recorded, run_logs
+from benchmarks import measuring, published_files, recorded, run_logs, server_logs
 from benchmarks.measuring import Case, Report
 from benchmarks.names import Names
-from benchmarks.server_logs import Logs
 from benchmarks.speed_rows import Bench
 from tests.truth import rows
 
@@ -26,9 +25,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "accuracy.md"
 
 def servers() -> Iterator[Case]:
     """Bytes per token and pools that vLLM and SGLang printed."""
-    catalog = recorded.catalog()
-    logs = Logs(catalog.facts, Names(row.id for row in catalog.entries), catalog.subject)
-    for case in logs.cases(rows("run_logs")):
+    for case in server_logs.replayed():
         yield Case("servers: bytes per token", case.kind, case.per_token_error)
         yield Case("servers: tokens of the printed pool", case.kind, case.tokens_error)
         if case.measured_pool and case.pool is not None:

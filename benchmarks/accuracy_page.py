@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from benchmarks import measuring, popular, published_files, run_logs
+from benchmarks import measuring, popular, published_files, run_logs, server_logs
 from benchmarks.bars import bars
 from benchmarks.measuring import ALL, Report, percent
 from benchmarks.recorded import catalog
@@ -35,6 +35,7 @@ def page(report: Report) -> str:
         _files(),
         _file_reasons(),
         _logs(),
+        _pools(),
         _popular(),
         *_verified(),
     ]
@@ -123,6 +124,41 @@ def _logs() -> Table:
         for log in run_logs.answers()
     )
     return Table("Run logs whose printed weights add up", columns, rows)
+
+
+def _pools() -> Table:
+    columns = (
+        Column("log"),
+        Column("program"),
+        Column("model"),
+        Column("tokens, printed", "right"),
+        Column("ours, of its bytes", "right"),
+        Column("pool, printed", "right", "GiB"),
+        Column("predicted", "right", "GiB"),
+        Column("error", "right"),
+        Column("what explains a difference"),
+    )
+    rows = tuple(
+        (
+            words(case.id),
+            words(case.runtime),
+            words(case.model),
+            number(round(case.measured_tokens)),
+            number(round(case.tokens)),
+            nothing() if case.measured_pool is None else _gib(case.measured_pool),
+            nothing() if case.pool is None else _gib(case.pool),
+            nothing() if case.pool is None else number(case.pool_error, f"{case.pool_error:+.1%}"),
+            words(
+                server_logs.OUTLIERS.get(case.id, "" if case.pool is not None else "the log does not state the card")
+            ),
+        )
+        for case in server_logs.replayed()
+    )
+    return Table("Pools of servers: tokens from the printed memory, the pool from the card", columns, rows)
+
+
+def _gib(size: float) -> Cell:
+    return number(size, f"{size / GIB:,.2f}")
 
 
 def _mib(size: float) -> Cell:

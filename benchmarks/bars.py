@@ -132,4 +132,12 @@ def _speed_bars(report: Report) -> Iterator[Bar]:
     yield Bar(
         "decode: measurements outside the printed band", "speed: decode, outside the band", missed, 0.20, at_least=False
     )
+    yield Bar("prefill of llama.cpp: median error", "speed: prefill", median, 0.30, False)
+    yield Bar(
+        "prefill: measurements outside the printed band",
+        "speed: prefill, outside the band",
+        missed,
+        0.20,
+        at_least=False,
+    )
     yield Bar("first token of servers: median error", "speed: first-token", median, 0.30, False)
