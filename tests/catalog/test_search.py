@@ -51,6 +51,7 @@ def test_words_find_models_loosely(query: str, wanted: str) -> None:
         ("license:apache-2.0", lambda row: row.license == "apache-2.0"),
         ("vendor:google", lambda row: row.vendor == "Google"),
         ("by:zai-org", lambda row: row.id.startswith("zai-org/")),
+        ('family:"Qwen3"', lambda row: row.family == "Qwen3"),
         ("family:qwen3", lambda row: "qwen3" in row.family.casefold().replace("-", "").replace(" ", "")),
         ("tag:code", lambda row: any("code" in tag for tag in row.tags)),
         ("released>=2026", lambda row: row.released is not None and row.released.year >= 2026),

@@ -1,10 +1,11 @@
 """Every action of the dashboard, once: keys, footer, palette, help, key map and documentation come from here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+
+from vram_tui.estimator.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Situation:
     """What decides whether an action can be done now."""
 
@@ -43,7 +44,7 @@ def _unrestricted(situation: Situation) -> str | None:
     return "not in restricted mode" if situation.restricted else None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Action:
     """One thing a person can do.
 
@@ -142,7 +143,7 @@ ALL: tuple[Action, ...] = (
     Action("target", ("t",), "Target machine", "The machine to judge against, such as 2x rtx-3090 or 24GiB.", EDIT,
            "target", 9, ALL_OF_A_MODEL),
     Action("free", ("F",), "Free memory", "Judge against the memory that is free now, or against all of it.", EDIT,
-           "", 0, ("hardware", "what-fits")),
+           "", 0, ALL_OF_A_MODEL),
     Action("undo", ("u",), "Undo", "Take back the last edit.", EDIT, "undo", 18, condition=_undo),
     Action("redo", ("U",), "Redo", "Do it again.", EDIT, "", 0, condition=_redo),
     Action("save-grid", ("S",), "Save under a name", "Keep the grid's rows and columns, or the comparison, under a "

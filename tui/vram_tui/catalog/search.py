@@ -74,7 +74,7 @@ def parse_query(text: str) -> Query:
         if not token:
             continue
         try:
-            test = _test(token)
+            test = _named_family(quoted) if field == "family:" and quoted else _test(token)
         except ValueError as error:
             problems.append(str(error))
             continue
@@ -83,6 +83,12 @@ def parse_query(text: str) -> Query:
         else:
             (without if negated else words).append(token)
     return Query(tuple(words), tuple(without), tuple(terms), tuple(problems))
+
+
+def _named_family(name: str) -> Test:
+    """A family in quotes is that family alone, not every one whose name holds the word."""
+    wanted = name.casefold()
+    return lambda row, _: row.family.casefold() == wanted
 
 
 def _test(token: str) -> Test | None:

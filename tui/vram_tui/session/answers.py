@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Machine
@@ -11,7 +11,7 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.records import record
 from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
-from vram_tui.estimator.subject import Subject
+from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.session.local import LocalMachine, is_local
 from vram_tui.session.state import NATIVE, Row, Session
 
@@ -94,6 +94,14 @@ class Cell:
     rule_bytes: int | None = None
 
 
+class Rating(NamedTuple):
+    """A model in the list, for the default format at `LIST_TOKENS`: its bytes, their tier, the target's verdict."""
+
+    bytes: int
+    tier: int
+    fit: str = ""
+
+
 class Answers:
     """Figures of a catalogue's models. Everything compiled is kept; a refusal is kept like an answer."""
 
@@ -107,7 +115,7 @@ class Answers:
         self._asked: tuple[Scenario, str | None, str] | None = None
         self._scenario = Scenario()
         self._listed_for: Scenario | None = None
-        self._listed: dict[str, int | None] = {}
+        self._listed: dict[str, Rating | None] = {}
 
     def machine(self, target: str) -> Machine | None:
         """The machine a text names; None for no text. Raises ValueError with the mend for an unknown one.
@@ -241,20 +249,29 @@ class Answers:
                 return "offload", headroom
         return "no", headroom
 
-    def list_tier(self, session: Session, model: str) -> int | None:
-        """The tier of a model in the list, for the default format at a context of 8K; None where nothing answers."""
-        count = self.list_bytes(session, model)
-        return None if count is None else self.tier(count, session.scenario.method)
-
-    def list_bytes(self, session: Session, model: str) -> int | None:
-        """The same model's bytes, for sorting by memory."""
+    def rating(self, session: Session, model: str) -> Rating | None:
+        """What the list says of a model; None where nothing answers."""
         scenario = self.scenario(session)
         if scenario.method == "difference":
             scenario = replace(scenario, method="exact")
         if scenario != self._listed_for:
             self._listed_for, self._listed = scenario, {}
         if model not in self._listed:
-            # The list asks for every model once: only the figure is worth keeping.
-            found = self._compile(model, DEFAULT_QUANT, scenario)
-            self._listed[model] = None if isinstance(found, str) else found.at(LIST_TOKENS)
+            # The list asks for every model once and for one context: only the figures are worth keeping.
+            self._listed[model] = self._rated(model, scenario)
         return self._listed[model]
+
+    def _rated(self, model: str, scenario: Scenario) -> Rating | None:
+        try:
+            point = AtOnePoint(self.subject(model, scenario))
+            memory = self._compiler(point, DEFAULT_QUANT, scenario, self.facts)
+            point.tokens = memory.devices[0].tokens(LIST_TOKENS)
+            total = memory.at(LIST_TOKENS)
+        except (ValueError, KeyError, NotImplementedError):
+            return None
+        return Rating(total, self.tier(total, scenario.method), self._fit(memory, LIST_TOKENS)[0])
+
+    def list_bytes(self, session: Session, model: str) -> int | None:
+        """The bytes of a model in the list, for the filter and for sorting by memory."""
+        found = self.rating(session, model)
+        return found.bytes if found else None

@@ -292,8 +292,9 @@ def _line(label: str, values: list[Value]) -> Line:
     word, best_of = _WINS.get(label, ("", min))
     numbers = [value.number for value in values if value.number is not None]
     if word and differs and len(numbers) == len(values) and len(set(numbers)) > 1:
-        best = best_of(numbers)
-        values = [replace(value, best=value.number == best) for value in values]
+        # What reads the same is as good.
+        best = values[numbers.index(best_of(numbers))].text
+        values = [replace(value, best=value.text == best) for value in values]
     else:
         word = ""
     return Line(label, tuple(values), differs, word)

@@ -17,6 +17,9 @@ class Item:
     model: Any = None
 
 
+_ORDER = {"": 0, "fits": 0, "tight": 1, "offload": 2, "no": 3}
+
+
 def listing(found: Sequence[Any], session: Session, answers: Answers) -> list[Item]:
     """Summaries as lines of the list, in the session's order."""
     if session.sort == "family":
@@ -46,9 +49,11 @@ def _sort_key(session: Session, answers: Answers) -> Callable[[Any], Any]:
         count = answers.list_bytes(session, model.id)
         return 1 << 60 if count is None else count
 
-    def best_fit(model: Any) -> tuple[int, int]:
-        tier = answers.list_tier(session, model.id)
-        return (99 if tier is None else tier, -model.parameters)
+    def best_fit(model: Any) -> tuple[int, int, int]:
+        found = answers.rating(session, model.id)
+        if found is None:
+            return 99, 0, -model.parameters
+        return _ORDER[found.fit], found.tier, -model.parameters
 
     keys: dict[str, Callable[[Any], Any]] = {
         "release": lambda model: (_age(model), model.name.casefold()),

@@ -150,11 +150,11 @@ class HouseScreen(Screen[None]):
 
     # The field
 
-    def ask(self, panel: LinePanel, region: Region, value: str, asking: Asking) -> None:
-        """Open the field over a region given relative to a panel's content; the panel gets the focus back."""
+    def ask(self, panel: LinePanel, region: Region, value: str, asking: Asking, back: LinePanel | None = None) -> None:
+        """Open the field over a region given relative to a panel's content; `back` or the panel gets the focus back."""
         origin = panel.content_region.offset
         width = min(region.width, self.size.width - origin.x - region.x)
-        self._focus_before = panel
+        self._focus_before = back or panel
         self.footer.field_hint = asking.hint
         self.field.ask(Region(origin.x + region.x, origin.y + region.y, width, 1), value, asking)
         self.footer.draw()
@@ -194,7 +194,18 @@ class HouseScreen(Screen[None]):
         other = "published" if self.home.session.scenario.profile == "verified" else "verified"
         self.home.edit(lambda session: edits.set_profile(session, other))
 
+    def do_free(self) -> None:
+        """Judge against what is free now, or against everything a process can reach."""
+        free = not self.home.session.scenario.free
+        self.home.edit(lambda session: edits.set_free(session, free))
+        machine = self.home.answers.scenario(self.home.session).machine
+        unread = free and machine is not None and not machine.free_bytes
+        words = "against free memory" if free else "against the whole memory"
+        self.home.tell(f"{words}; what is free is known of this machine alone, the target local" if unread else words)
+
     def _edit_chip(self, chip: Chip) -> None:
+        """A field over the chip; the focus goes back to where it was."""
+        back = self.focused if isinstance(self.focused, LinePanel) else None
         least = max(len(chip.value) + 4, 14 if chip.id != "target" else 30)
         start, wide = self.chips.span_of(chip.id, least)
         value = "" if chip.value in ("none", "auto") else chip.value
@@ -204,6 +215,7 @@ class HouseScreen(Screen[None]):
             Region(start, 0, wide, 1),
             value,
             Asking(hint, lambda text: self._set_chip(chip.id, text), choices=chip.choices),
+            back,
         )
 
     def _set_chip(self, chip: str, text: str) -> bool:

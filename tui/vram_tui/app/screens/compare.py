@@ -147,7 +147,9 @@ class Compare(HouseScreen):
                 entry = answers.library.entry(column.model)
                 last = max(last, entry.context_native)
                 own = f" {column.own}" if column.own else ""
-                found.append(Series(f"{entry.name}{own}", memory.at, f"line-{at % 6}"))
+                found.append(
+                    Series(f"{entry.name}{own}", memory.at, f"line-{at % 6}", native=entry.context_native or 0)
+                )
         return found, (1024, last)
 
     # The cursor

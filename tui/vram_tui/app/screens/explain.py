@@ -14,6 +14,7 @@ from vram_tui.app.widgets.line_panel import LinePanel
 from vram_tui.estimator.memory import Memory
 from vram_tui.session import comparing
 from vram_tui.session.explaining import Asked, Explained, Target, asked_in_grid, explain, memory_of
+from vram_tui.session.losses import losses_of
 from vram_tui.session.mends import goal, largest_contexts, mends
 from vram_tui.session.specs import memory_words
 from vram_tui.session.state import Session
@@ -116,7 +117,8 @@ class Explain(HouseScreen):
         if isinstance(asked, Asked):
             ways = mends(answers, session, asked)
             aim = goal(answers, session, asked).name
-            self.mends.fill(ways, aim, largest_contexts(answers, asked), uncounted(answers, asked))
+            losses = losses_of(answers.facts, asked.row)
+            self.mends.fill(ways, aim, largest_contexts(answers, asked), uncounted(answers, asked), losses)
 
     def _verdicts(self, asked: Target, found: Explained) -> tuple[list[tuple[str, str]], float]:
         """What the total means, and the size that its bar is drawn against."""
@@ -131,10 +133,10 @@ class Explain(HouseScreen):
         limit = tier.nominal_bytes if asked.scenario.method == "bytes-per-weight" else tier.usable_bytes
         words = f"fits {tier.short}" if limit is not None else tier.label
         verdicts = [(f"{tier.glyph if self.home.glyphs.unicode else tier.ascii} {words}", f"mark-{min(at, 2)}")]
-        fits = memory.fits(asked.tokens)
-        if fits is not None:
-            verdict = f"{FIT_WORDS['fits' if fits else 'no']} on {session.target}"
-            verdicts.insert(0, (verdict, "good" if fits else "warn"))
+        native = answers.library.entry(asked.model).context_native or 0
+        fit = answers.cell_of(memory, asked.tokens, native, asked.scenario.method).fit
+        if fit:
+            verdicts.insert(0, (f"{FIT_WORDS[fit]} on {session.target}", "good" if fit == "fits" else "warn"))
             sizes = [device.usable_bytes or 0 for device in memory.devices]
             limit = sum(sizes)
         if found.high > found.low:

@@ -2,47 +2,55 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Region
 from textual.timer import Timer
 from textual.widgets import Static
 
 from vram_tui.app.screens import import_soon
 from vram_tui.app.screens.base import SMALLEST
-from vram_tui.app.screens.explore_lines import bits_words, plain, short_sheet
+from vram_tui.app.screens.explore_lines import bits_words, loss_note, plain, short_sheet, target_legend, tier_legend
 from vram_tui.app.screens.grid_editing import GridEditing
 from vram_tui.app.widgets.breakdown import Breakdown
 from vram_tui.app.widgets.field import Asking
-from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted
+from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel
 from vram_tui.app.widgets.model_list import ModelList
-from vram_tui.app.widgets.plot import Level, Plot, Series
+from vram_tui.app.widgets.plot import Plot, Series, levels_of
 from vram_tui.app.widgets.spec_panel import SpecPanel
 from vram_tui.estimator.memory import Memory
 from vram_tui.quantities import unit_label
 from vram_tui.session import edits
+from vram_tui.session.answers import Cell
 from vram_tui.session.listing import listing
-from vram_tui.session.state import SORTS, Session
-from vram_tui.text import safe
+from vram_tui.session.losses import column_of
+from vram_tui.session.state import SORTS, Row, Session
 
 if TYPE_CHECKING:
     from vram_tui.exporters.table import Table
     from vram_tui.session.explaining import Target
+    from vram_tui.session.running import Runners
 
 
 WIDE, TALL = 100, 32
 """From this size on the panels stand under each other; below they are tabs."""
 HUGE, NARROW = 160, 76
-BREAKDOWN = 5
-RATED_AT_ONCE = 8
+"""From the first width on the plot stands beside the grid; below the second, borders lose their padding."""
+BREAKDOWN, LOW = 4, 22
+"""Lines of the breakdown; one fewer on a screen lower than this."""
+REST_SECONDS = 0.12
+"""What takes longer than a key may is worked out when the cursor has rested so long."""
+RATE_SECONDS = 0.008
+"""Models are rated for so long between two looks at the keyboard."""
 RATE_PAUSE_SECONDS = 0.01
 RATE_AFTER_SECONDS = 0.1
 """Fit glyphs come after the first paint."""
-SHEET_LEAST, SHEET_BEST = 12, 19
-PLOT_LINES = 9
+SHEET_LEAST, SHEET_BEST = 12, 21
+PLOT_LINES = 12
 """The plot has a place of its own where this many lines are left beside the sheet at its best."""
 TABS = ("grid", "spec", "plot")
 
@@ -59,8 +67,11 @@ class Explore(GridEditing):
         self.spec = SpecPanel("spec")
         self.plot = Plot("plot")
         self.breakdown = Breakdown("breakdown")
+        self.figures = Container(id="figures")
         self.tab = "grid"
         self._rating: Timer | None = None
+        self._resting: Timer | None = None
+        self._runners: Runners | None = None
         self._inner = 80
         self._found: list[Any] = []
         self._entries: Sequence[Any] = ()
@@ -73,8 +84,9 @@ class Explore(GridEditing):
             yield self.models
             with Vertical(id="right"):
                 yield self.spec
-                yield self.grid
-                yield self.plot
+                with self.figures:
+                    yield self.grid
+                    yield self.plot
                 yield self.breakdown
         yield self.footer
         yield Static(f"vram-tui needs {SMALLEST[0]} x {SMALLEST[1]} cells", id="too-small", markup=False)
@@ -100,7 +112,7 @@ class Explore(GridEditing):
         self._entries = self.home.answers.library.entries
         self._summaries = {summary.id: summary for summary in self._entries}
         self._families = dict(Counter(summary.family for summary in self._entries))
-        self.models.tiers = {}
+        self.models.ratings = {}
 
     # Layout
 
@@ -120,35 +132,45 @@ class Explore(GridEditing):
         """Panels under each other where there is room, tabs where there is not, a sentence below that."""
         tiny = width < SMALLEST[0] or height < SMALLEST[1]
         tabs = width < WIDE or height < TALL
-        for name, on in (("-tiny", tiny), ("-tabs", tabs), ("-narrow", width < NARROW)):
+        huge = width >= HUGE and not tabs
+        classes = {"-tiny": tiny, "-tabs": tabs, "-narrow": width < NARROW, "-huge": huge, "-low": height < LOW}
+        for name, on in classes.items():
             self.set_class(on, name)
         side = 46 if width >= HUGE else 36 if not tabs else 26 if width >= NARROW else 21
         self.models.styles.width = side
         self._inner = width - side - (2 if width < NARROW else 4)
+        if huge:
+            self._inner = (width - side) * 3 // 5 - 4
         self.grid.head, self.grid.tail = self._grid_frame()
         if tabs:
             for name in TABS:
                 panel = self._panel(name)
                 panel.display = name == self.tab
                 panel.styles.height = "1fr"
+            self.figures.display = self.tab != "spec"
+            self.figures.styles.height = "1fr"
         else:
-            self._stack(height - 2 - BREAKDOWN)
+            self._stack(height - 2 - BREAKDOWN, huge)
         self._title()
 
-    def _stack(self, free: int) -> None:
+    def _stack(self, free: int, huge: bool) -> None:
         """Heights of sheet, grid and plot; without room for all three the plot takes the sheet's place on demand."""
-        grid = min(self.grid.wanted_height() + 2, free - SHEET_LEAST)
-        spec = free - grid
-        if spec - SHEET_BEST >= PLOT_LINES:
-            spec = SHEET_BEST
-        plot = free - grid - spec
-        roomy = plot >= PLOT_LINES
-        self.grid.display = True
+        self.grid.display = self.figures.display = True
+        self.plot.styles.height = self.grid.styles.height = "1fr"
+        wanted = self.grid.wanted_height() + 2
+        if huge:
+            self.plot.display = self.spec.display = True
+            self.spec.styles.height = max(min(SHEET_BEST, free - wanted), SHEET_LEAST)
+            self.figures.styles.height = "1fr"
+            return
+        grid = min(wanted, free - SHEET_LEAST)
+        roomy = free - grid - SHEET_BEST >= PLOT_LINES
+        spec = SHEET_BEST if roomy else free - grid
         self.plot.display = roomy or self.tab == "plot"
         self.spec.display = roomy or self.tab != "plot"
         self.grid.styles.height = grid
+        self.figures.styles.height = "1fr" if self.plot.display else grid
         self.spec.styles.height = spec if roomy else "1fr"
-        self.plot.styles.height = "1fr"
 
     def _panel(self, name: str) -> LinePanel:
         panels: dict[str, LinePanel] = {"grid": self.grid, "spec": self.spec, "plot": self.plot}
@@ -157,6 +179,7 @@ class Explore(GridEditing):
     def _title(self) -> None:
         """Panel titles; where panels are tabs, the three names with the open one in brackets."""
         session = self.home.session
+        summary = self._summaries.get(session.model)
         method = session.scenario.method.replace("-", " ")
         profile = "" if session.scenario.profile == "verified" else ", published profile"
         if self.tabbed:
@@ -164,10 +187,14 @@ class Explore(GridEditing):
             tabs = "  ".join(f"[{words[name]}]" if name == self.tab else words[name] for name in TABS)
             for name in TABS:
                 self._panel(name).border_title = plain(tabs)
+            self.plot.border_subtitle = plain(f"memory of {summary.name}" if summary else "")
             self.grid.border_subtitle = plain(f"{unit_label(session.units)}, {method}{profile}")
             return
-        self.spec.border_title, self.plot.border_title = "Model", "Memory against context"
-        self.breakdown.border_title = "Selected cell"
+        self.spec.border_title, self.plot.border_title, self.plot.border_subtitle = (
+            "Model",
+            "Memory against context",
+            "",
+        )
         self.grid.border_title = plain(self.grid.title())
         self.grid.border_subtitle = plain(f"{method}{profile}")
 
@@ -189,7 +216,7 @@ class Explore(GridEditing):
     def session_changed(self, old: Session, new: Session) -> None:
         super().session_changed(old, new)
         if (old.scenario, old.target) != (new.scenario, new.target):
-            self.models.tiers = {}
+            self.models.ratings = {}
             self.call_later(self._rate_again)
         if (old.filter, old.sort) != (new.filter, new.sort):
             self._filter(new.filter)
@@ -225,40 +252,43 @@ class Explore(GridEditing):
         if self.grid.display:
             head, tail = self._grid_frame()
             bits = [bits_words(memory, session, index) for index, memory in enumerate(memories)]
-            self.grid.fill(cells, bits, head, tail)
-        self.breakdown.fill(session.selected_row, cells[session.row][session.column], memories[session.row])
+            loss, losses = column_of(answers.facts, session.grid.rows)
+            self.grid.fill(cells, bits, head, tail, losses, loss_note(loss) if loss else "")
+        self._fill_breakdown(session, cells[session.row][session.column], memories[session.row])
         if self.plot.display:
             self._fill_plot(session, memories)
 
+    def _fill_breakdown(self, session: Session, cell: Cell, memory: Memory | str) -> None:
+        """The cell at once, and what runs it: at once too where that is at hand, else when the cursor rests."""
+        row, runners = session.selected_row, self._runners
+        if self._resting is not None:
+            self._resting.stop()
+            self._resting = None
+        if isinstance(memory, str) or cell.bytes is None:
+            self.breakdown.fill(row, cell, memory)
+        elif runners is not None and runners.at_hand(session, row, cell):
+            self.breakdown.fill(row, cell, memory, runners.find(session, row, cell, memory))
+        else:
+            self.breakdown.fill(row, cell, memory)
+            self._resting = self.set_timer(REST_SECONDS, lambda: self._find_runner(session, row, cell, memory))
+
+    def _find_runner(self, session: Session, row: Row, cell: Cell, memory: Memory) -> None:
+        from vram_tui.session.running import Runners
+
+        self._resting = None
+        self._runners = self._runners or Runners(self.home.answers)
+        self.breakdown.fill(row, cell, memory, self._runners.find(session, row, cell, memory))
+
     def _grid_frame(self) -> tuple[list[Line], list[Line]]:
         """The lines above the grid (the model's name, where tabs hide the sheet) and below it (the legend)."""
-        answers, session = self.home.answers, self.home.session
-        glyphs = self.home.glyphs
-        inner = self._inner
-        head: list[Line] = []
+        answers, session, glyphs = self.home.answers, self.home.session, self.home.glyphs
         summary = self._summaries.get(session.model)
+        head: list[Line] = []
         if self.tabbed and summary is not None:
-            head = [*short_sheet(summary, inner, glyphs.more), EMPTY]
-        tiers = answers.facts.tiers
-        whole = sum(len(tier.label) + 5 for tier in tiers) - 3 <= inner
-        legend: list[Run] = []
-        for index, tier in enumerate(tiers):
-            glyph = tier.glyph if glyphs.unicode else tier.ascii
-            words = tier.label if whole else f"fits {tier.short}" if tier.usable_bytes and inner >= 50 else tier.short
-            legend += [Run(glyph + " ", f"mark-{min(index, 2)}"), Run(words, "dim"), Run("   ")]
-        tail: list[Line] = [EMPTY, tuple(legend)]
-        if session.target:
-            signs = (
-                (glyphs.fits, "fits"),
-                (glyphs.tight, "tight"),
-                (glyphs.offload, "part offloaded"),
-                (glyphs.no, "no"),
-            )
-            name = fitted(safe(session.target, 60), max(inner - 44, 12), glyphs.more)
-            runs = [Run(f"{name}: ", "dim")]
-            runs += [run for sign, word in signs for run in (Run(sign + " ", "bold"), Run(word + "  ", "dim"))]
-            tail.append(tuple(runs))
-        return head, tail
+            head = [*short_sheet(answers.library.entry(session.model), summary, self._inner, glyphs), EMPTY]
+        tiers = tier_legend(answers.facts.tiers, self._inner, glyphs, under_each_other=self.has_class("-huge"))
+        verdicts = [target_legend(session.target, self._inner, glyphs)] if session.target else []
+        return head, [EMPTY, *tiers, *verdicts]
 
     def _fill_plot(self, session: Session, memories: list[Memory | str]) -> None:
         answers = self.home.answers
@@ -273,16 +303,7 @@ class Explore(GridEditing):
             for index, (row, memory) in enumerate(rows)
             if isinstance(memory, Memory)
         ]
-        nominal = session.scenario.method == "bytes-per-weight"
-        levels = [
-            Level(tier.short, size, f"mark-{min(index, 2)}")
-            for index, tier in enumerate(answers.facts.tiers)
-            if (size := tier.nominal_bytes if nominal else tier.usable_bytes)
-        ]
-        machine = answers.scenario(session).machine
-        if machine is not None:
-            levels.append(Level(safe(session.target, 20), machine.usable_bytes, "good"))
-        self.plot.fill(series, levels, (1024, max(native, 8192)), session.units)
+        self.plot.fill(series, levels_of(answers, session), (1024, max(native, 8192)), session.units)
 
     def _start_rating(self) -> None:
         self.models.scrolled = self._rate_again
@@ -297,11 +318,14 @@ class Explore(GridEditing):
 
     def _rate_models(self) -> None:
         """Fit glyphs, those in sight first and all others a few at a time, so that no key waits for them."""
-        session, answers, rated = self.home.session, self.home.answers, self.models.tiers
+        session, answers, rated = self.home.session, self.home.answers, self.models.ratings
         in_sight = [model for model in self.models.in_sight() if model not in rated]
         missing = in_sight or [model for model in self._summaries if model not in rated]
-        for model in missing[:RATED_AT_ONCE]:
-            rated[model] = answers.list_tier(session, model)
+        end = perf_counter() + RATE_SECONDS
+        for model in missing:
+            rated[model] = answers.rating(session, model)
+            if perf_counter() > end or self.app.message_queue_size:
+                break
         if in_sight:
             self.models.draw()
         if missing:
@@ -313,10 +337,18 @@ class Explore(GridEditing):
         home = self.home
         entries = home.answers.library.entries
         self._found = list(home.search(text)) if text.strip() else list(entries)
-        self.models.fill(listing(self._found, home.session, home.answers), len(entries))
+        self.models.fill(listing(self._found, home.session, home.answers), len(entries), self._best(text))
         selected = self.models.selected()
         if selected and selected != home.session.model:
             home.look(model=selected)
+
+    def _best(self, text: str) -> str:
+        """Where the cursor goes: to the model that is called like the text, else it stays, else to the best match."""
+        if not text.strip() or not self._found:
+            return self.home.session.model
+        best, now = self._found[0], self.home.session.model
+        called = text.strip().casefold() in (best.name.casefold(), best.id.casefold())
+        return best.id if called or all(found.id != now for found in self._found) else now
 
     def do_filter(self) -> None:
         before = self.home.session.filter

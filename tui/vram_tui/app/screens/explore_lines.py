@@ -1,13 +1,16 @@
 """Lines of the home screen that belong to no panel of their own."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from textual.content import Content
 
-from vram_tui.app.widgets.line_panel import Line, Run, fitted, width_of
+from vram_tui.app.glyphs import Glyphs
+from vram_tui.app.widgets.line_panel import EMPTY, Line, Run, fitted, width_of
+from vram_tui.estimator.devices import Tier
 from vram_tui.estimator.memory import Memory
-from vram_tui.quantities import format_parameters, format_tokens
-from vram_tui.session.specs import license_words
+from vram_tui.session.losses import Loss
+from vram_tui.session.specs import headline_of, license_words
 from vram_tui.session.state import Session
 from vram_tui.text import safe
 
@@ -20,25 +23,56 @@ def bits_words(memory: Memory | str, session: Session, index: int) -> str:
     return "" if isinstance(memory, str) else f"{memory.weights.bits_per_weight:.2f}"
 
 
-def short_sheet(summary: Any, width: int, more: str) -> list[Line]:
-    """Name and figures in two lines, for the size where the sheet is a tab."""
+def short_sheet(entry: Any, summary: Any, width: int, glyphs: Glyphs) -> list[Line]:
+    """Name and figures in two lines, for the size where the sheet is a tab; what a page says otherwise is marked."""
     released = f"{summary.released:%b %Y}" if summary.released else ""
-    name = Run(fitted(safe(summary.name, 80), width, more), "bold")
+    name = Run(fitted(safe(summary.name, 80), width, glyphs.more), "bold")
     first = [name]
     for text in (safe(summary.vendor, 40), safe(license_words(summary.license), 30), released):
         if text and width_of(first) + 2 + len(text) <= width:
             first += [Run("  "), Run(text, "dim")]
-    figures = [(format_parameters(summary.parameters), "params")]
-    if "MoE" in summary.kind:
-        figures.append((format_parameters(summary.active), "active"))
-    figures.append((format_tokens(summary.context) if summary.context else "unknown", "context"))
-    figures.append((summary.kind, ""))
     second: list[Run] = []
-    for value, label in figures:
-        pair = [Run(value, "bold"), Run(f" {label}   " if label else "   ", "dim")]
-        if width_of(second) + width_of(pair) - 3 <= width:
-            second += pair
+    for fact in headline_of(entry, summary)[: 4 if "MoE" in summary.kind else 3]:
+        label = {"parameters": " params", "architecture": ""}.get(fact.label, f" {fact.label}")
+        mark = [Run(f" {glyphs.differs}", "warn")] if fact.published else []
+        figure = [Run(fact.value, "bold"), *mark, Run(f"{label}   ", "dim")]
+        if width_of(second) + width_of(figure) - 3 <= width:
+            second += figure
     return [tuple(first), tuple(second)]
+
+
+def loss_note(loss: Loss) -> str:
+    """What the column of losses was measured on."""
+    return f"loss: {loss.measure} on {loss.model}"
+
+
+def tier_legend(tiers: Sequence[Tier], width: int, glyphs: Glyphs, *, under_each_other: bool) -> list[Line]:
+    """The classes with their signs: in full where there is room."""
+    whole = sum(len(tier.label) + 5 for tier in tiers) - 3 <= width or under_each_other
+    items: list[tuple[Run, ...]] = []
+    for index, tier in enumerate(tiers):
+        glyph = tier.glyph if glyphs.unicode else tier.ascii
+        words = tier.label if whole else f"fits {tier.short}" if tier.usable_bytes and width >= 50 else tier.short
+        items.append((Run(glyph + " ", f"mark-{min(index, 2)}"), Run(words, "dim"), Run("   ")))
+    if under_each_other:
+        return [*items, EMPTY]
+    return [tuple(run for item in items for run in item)]
+
+
+def target_legend(target: str, width: int, glyphs: Glyphs) -> Line:
+    """What the signs say about the machine that everything is judged against."""
+    signs = (glyphs.fits, glyphs.tight, glyphs.offload, glyphs.no)
+    words = ("fits", "tight", "part offloaded", "no")
+    if width < 62:
+        words = ("fits", "tight", "partly", "no")
+    room = sum(len(word) + 4 for word in words)
+    runs = [Run(f"{fitted(safe(target, 60), max(width - room - 2, 8), glyphs.more)}: ", "dim")]
+    runs += [
+        run
+        for sign, word in zip(signs, words, strict=True)
+        for run in (Run(f"{sign} ", "bold"), Run(f"{word}  ", "dim"))
+    ]
+    return tuple(runs)
 
 
 def plain(text: str) -> Content:

@@ -94,6 +94,7 @@ class GridEditing(HouseScreen):
                 "a context to add: 32K, 131072, 1M, native",
                 "",
                 lambda text: self._edit(lambda now: edits.add_context(now, text)),
+                at=replace(cursor, column=cursor.columns),
             )
             return
         formats = self.home.answers.facts.formats

@@ -35,7 +35,7 @@ HEADINGS = (
     Heading("bar", "", 10, 6, right=False),
     Heading("reach", "context", 7, 3),
     Heading("decode", "tok/s", 6, 2),
-    Heading("band", "±", 3, 8),
+    Heading("band", "+/-", 3, 8),
     Heading("price", "price", 11, 4),
     Heading("plan", "plan", 16, 7, right=False),
     Heading("prefill", "prompt/s", 8, 9),

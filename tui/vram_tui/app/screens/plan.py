@@ -130,9 +130,9 @@ class PlanScreen(HouseScreen):
             parts.append(Run(f"up to {reach_words(one.largest_ctx, native)} tokens"))
         if one.speed:
             decode, prefill = one.speed.decode, one.speed.prefill
-            parts.append(Run(f"{speed_words(decode.tokens_per_s)} tok/s ± {decode.band * 100:.0f}% ({decode.basis})"))
+            parts.append(Run(f"{speed_words(decode.tokens_per_s)} tok/s +/- {decode.band * 100:.0f}% ({decode.basis})"))
             if prefill:
-                parts.append(Run(f"prompt {speed_words(prefill.tokens_per_s)} tok/s ± {prefill.band * 100:.0f}%"))
+                parts.append(Run(f"prompt {speed_words(prefill.tokens_per_s)} tok/s +/- {prefill.band * 100:.0f}%"))
         facts = [
             f"{len(machine.devices)}x {device.name}" if len(machine.devices) > 1 else device.name,
             f"{memory_words(device.usable_bytes, units)} usable each ({device.usable_basis})",

@@ -113,7 +113,7 @@ class PlotScreen(HouseScreen):
                 cell = answers.cell_of(memory, self.tokens, native, session.scenario.method)
                 readings.append(Reading(letter, name, style, cell, shown))
                 if shown:
-                    series.append(Series(name, memory.at, style, letter))
+                    series.append(Series(name, memory.at, style, letter, native))
             else:
                 readings.append(Reading(letter, name, style, None, False, memory))
         self.plot.cursor = self.tokens

@@ -15,7 +15,6 @@ from vram_tui.app.widgets.line_panel import Line, LinePanel, Run
 from vram_tui.app.widgets.ranking import Headlines, Ranking
 from vram_tui.estimator.speed import Speed
 from vram_tui.exporters.rankings import speed_words
-from vram_tui.session import edits
 from vram_tui.session.state import Session
 
 SLICE_SECONDS = 0.012
@@ -203,9 +202,3 @@ class RankedScreen(HouseScreen):
             self.go_to(self.ranking)
         else:
             self.app.pop_screen()
-
-    def do_free(self) -> None:
-        """Judge against what is free now, or against everything a process can reach."""
-        free = not self.home.session.scenario.free
-        self.home.edit(lambda session: edits.set_free(session, free))
-        self.home.tell("against free memory" if free else "against the whole memory")

@@ -33,7 +33,7 @@ HEADINGS = (
     Heading("decode", "tok/s", 6, 4),
     Heading("used", "used / usable", 13, 6),
     Heading("bar", "", 10, 7, right=False),
-    Heading("band", "±", 3, 8),
+    Heading("band", "+/-", 3, 8),
     Heading("prefill", "prompt/s", 8, 9),
 )
 
@@ -54,6 +54,7 @@ class WhatFits(RankedScreen):
         self._found: list[ModelFit] = []
         self._fitter: Fitter | None = None
         self._question: object = None
+        self._names: dict[str, Any] = {}
 
     # The machine
 
@@ -95,6 +96,7 @@ class WhatFits(RankedScreen):
 
     def begin(self) -> None:
         machine = self.machine
+        self._names = {summary.id: summary for summary in self.home.answers.library.entries}
         self._question = self._asking()
         if machine is None:
             self.ranking.message = "reading what this machine has"
@@ -196,6 +198,7 @@ class WhatFits(RankedScreen):
         whole = bool(native) and one.largest_ctx >= native
         used, usable = format_memory(one.used_bytes, units), format_memory(one.usable_bytes, units)
         lacking = one.headroom_bytes < 0
+        summary = self._names.get(one.model)
         spare = format_memory(abs(one.headroom_bytes), units)
         cells = {
             "quant": (one.quant, "bold" if fits else ""),
@@ -203,17 +206,14 @@ class WhatFits(RankedScreen):
             "spare": (f"RAM {format_memory(one.ram_bytes, units)}", "mark-1")
             if one.offload
             else (f"-{spare}" if lacking else spare, ""),
-            "size": (format_parameters(one.parameters), "dim"),
+            "size": (format_parameters(summary.parameters if summary else one.parameters), "dim"),
             "used": (f"{used} / {usable}", ""),
             "bar": (self.ranking.bar(one.used_bytes / max(one.usable_bytes, 1), 10), "bar-weights"),
             **self.speed_cells(one.speed),
         }
         mark = f"{glyphs.mark} " if one.model in self.home.session.marks else ""
-        name = self._model_name(one.model)
+        name = safe(summary.name if summary else one.model, 80)
         return Shown(self.sign(one.fit), FIT_STYLES[one.fit], mark + name, cells, faint=not fits)
-
-    def _model_name(self, model: str) -> str:
-        return safe(model.rpartition("/")[2], 80)
 
     # Actions
 

@@ -63,7 +63,8 @@ class Chips(LinePanel):
     def _chips(self) -> list[Chip]:
         home = house(self.app)
         session = home.session
-        target = Chip("target", "target", safe(session.target, 60) or "none", 2)
+        label = "free on" if session.scenario.free and session.target else "target"
+        target = Chip("target", label, safe(session.target, 60) or "none", 2)
         return [*chips_of(session, tuple(home.answers.facts.runtimes)), target]
 
     @property

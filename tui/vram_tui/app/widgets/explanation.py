@@ -9,6 +9,7 @@ from vram_tui.app.widgets.sheet import Sheet, Stop
 from vram_tui.app.widgets.stacked_bar import group_pieces, part_pieces, stacked
 from vram_tui.quantities import format_memory, format_parameters
 from vram_tui.session.explaining import Explained, Part, number_words, worked
+from vram_tui.session.losses import Loss
 from vram_tui.session.mends import Mend
 from vram_tui.session.specs import memory_words
 from vram_tui.session.uncounted import Uncounted
@@ -166,7 +167,7 @@ class Terms(Sheet):
 
 
 class Mends(Sheet):
-    """Largest context of every class, what would make it fit, and what the total leaves out."""
+    """What would make it fit, the largest context of every class, what the total leaves out, what the format loses."""
 
     keeps_cursor = False
 
@@ -176,6 +177,7 @@ class Mends(Sheet):
         self.aim = ""
         self.reaches: Sequence[tuple[str, int, int]] = ()
         self.beside: Sequence[Uncounted] = ()
+        self.losses: Sequence[Loss] = ()
 
     def fill(
         self,
@@ -183,8 +185,9 @@ class Mends(Sheet):
         aim: str,
         reaches: Sequence[tuple[str, int, int]],
         beside: Sequence[Uncounted],
+        losses: Sequence[Loss],
     ) -> None:
-        self.mends, self.aim, self.reaches, self.beside = mends, aim, reaches, beside
+        self.mends, self.aim, self.reaches, self.beside, self.losses = mends, aim, reaches, beside, losses
         self.cursor = self.top = 0
         self.draw()
 
@@ -211,6 +214,14 @@ class Mends(Sheet):
             size = memory_words(one.bytes, units) if one.bytes is not None else "unknown"
             lines.append(_pair(f"{one.name}, {one.where}", size, width, "bold" if one.bytes is not None else "dim"))
             lines += [(Run("  "), Run(line, "dim")) for line in wrapped(safe(one.words, 200), width - 2)]
+        if self.losses:
+            lines += [EMPTY, (Run("What the format loses, as measured", "family"),)]
+        for loss in self.losses:
+            lines.append(
+                _pair(fitted(f"{loss.measure}, {loss.model}", width - 9, self.glyphs.more), loss.value, width, "bold")
+            )
+            against = f"against {loss.against}; " if loss.against else ""
+            lines += [(Run("  "), Run(line, "dim")) for line in wrapped(safe(against + loss.source, 300), width - 2)]
         return lines, stops
 
     def _mend(self, mend: Mend, units: str, width: int) -> Line:

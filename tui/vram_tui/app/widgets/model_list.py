@@ -7,6 +7,7 @@ from textual import events
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted, padded
 from vram_tui.quantities import format_parameters
+from vram_tui.session.answers import Rating
 from vram_tui.session.listing import Item
 from vram_tui.text import safe
 
@@ -19,7 +20,7 @@ class ModelList(LinePanel):
         self.items: list[Item] = []
         self.cursor = 0
         self.top = 0
-        self.tiers: dict[str, int | None] = {}
+        self.ratings: dict[str, Rating | None] = {}
         self.scrolled: Callable[[], object] | None = None
         """Called when other models come into sight."""
         self._total = 0
@@ -29,12 +30,12 @@ class ModelList(LinePanel):
     def page(self) -> int:
         return max(self.size.height - 1, 1)
 
-    def fill(self, items: list[Item], total: int) -> None:
-        """Other items, with the cursor on the session's model where it is among them."""
+    def fill(self, items: list[Item], total: int, model: str) -> None:
+        """Other items, with the cursor on a model where it is among them."""
         self.items, self._total = items, total
         self._drawn_top = -1
         self.border_subtitle = self._count()
-        self.place(house(self.app).session.model)
+        self.place(model)
 
     def _count(self) -> str:
         count = sum(1 for item in self.items if item.model)
@@ -161,20 +162,33 @@ class ModelList(LinePanel):
             return (Run("/ ", "key"), Run(fitted(safe(text), width - 2), "bold"))
         return (Run("/", "key"), Run(" type to filter" if width >= 17 else " filter", "dim"))
 
+    def _sign(self, model: str) -> tuple[str, str]:
+        """The target's verdict on a model, else its class, and the style; a blank before it is rated."""
+        if model not in self.ratings:
+            return " ", "dim"
+        found = self.ratings[model]
+        if found is None:
+            return self.glyphs.none, "dim"
+        if found.fit:
+            glyphs = self.glyphs
+            return {
+                "fits": (glyphs.fits, "mark-0"),
+                "tight": (glyphs.tight, "mark-1"),
+                "offload": (glyphs.offload, "mark-1"),
+            }.get(found.fit, (glyphs.no, "dim"))
+        tier = house(self.app).answers.facts.tiers[found.tier]
+        return tier.glyph if self.glyphs.unicode else tier.ascii, f"mark-{min(found.tier, 2)}"
+
     def _model_line(self, item: Item, width: int, here: bool, marked: bool) -> Line:
         model = item.model
         size = format_parameters(model.parameters)
         if "MoE" in model.kind and width >= 28:
             size += f" A{_short(model.active)}"
-        tier = self.tiers.get(model.id, -1)
-        tiers = house(self.app).answers.facts.tiers
-        glyph = " "
-        if tier is not None and tier >= 0:
-            glyph = tiers[tier].glyph if self.glyphs.unicode else tiers[tier].ascii
-        elif tier is None:
-            glyph = self.glyphs.none
+        glyph, fit = self._sign(model.id)
         name = safe(model.name, 200)
         room = width - 5
+        if len(name) > room and house(self.app).session.sort == "family":
+            name = _without_family(name, safe(item.heading))
         if len(name) + 1 + len(size) > room:
             size = size.partition(" ")[0] if len(name) + 1 + len(size.partition(" ")[0]) <= room else ""
         name = fitted(name, room - len(size) - (1 if size else 0), self.glyphs.more)
@@ -185,11 +199,17 @@ class ModelList(LinePanel):
         mark_style = style or "mark-0"
         lead = self.glyphs.cursor if here else " "
         end = f" {glyph} "
-        fit = f"mark-{tier}" if tier is not None and tier >= 0 else "dim"
         if here:
-            over = f"cursor-{tier}" if self.has_focus and fit != "dim" else style
+            over = fit.replace("mark", "cursor") if self.has_focus and fit != "dim" else style
             return (Run(lead + mark + name + gap + size, style), Run(end, over))
         return (Run(lead, ""), Run(mark, mark_style), Run(name, ""), Run(gap + size, faint), Run(padded(end, 3), fit))
+
+
+def _without_family(name: str, family: str) -> str:
+    """A name that is too long, without the family that stands above it."""
+    rest = name[len(family) :]
+    same = name[: len(family)].casefold().replace("-", " ") == family.casefold().replace("-", " ")
+    return rest.lstrip(" -") if same and rest[:1] in ("-", " ") else name
 
 
 def _short(count: int) -> str:

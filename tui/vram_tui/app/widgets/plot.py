@@ -23,12 +23,16 @@ STAMP_EVERY, STAMP_STEP = 18, 5
 
 @record
 class Series:
-    """One line: its name, its bytes at a context, its style, and the letter that stands on it."""
+    """One line: its name, its bytes at a context, its style, and the letter that stands on it.
+
+    Beyond `native` tokens (0: nobody knows) it is drawn with gaps.
+    """
 
     name: str
     at: Callable[[int], int]
     style: str
     letter: str = ""
+    native: int = 0
 
 
 @record
@@ -50,7 +54,9 @@ def levels_of(answers: Answers, session: Session) -> list[Level]:
     ]
     machine = answers.scenario(session).machine
     if machine is not None:
-        found.append(Level(safe(session.target, 20), machine.usable_bytes, "good"))
+        free = session.scenario.free
+        room = sum(machine.budget_bytes(index, free=free) for index in range(len(machine.devices)))
+        found.append(Level(safe(session.target, 20), room or machine.usable_bytes, "good"))
     return found
 
 
@@ -129,7 +135,7 @@ def plot_lines(
     letters = [line.letter or LETTERS[at % len(LETTERS)] for at, line in enumerate(series)]
     series = [replace(line, letter=letter) for line, letter in zip(series, letters, strict=True)]
     names = max(len(line.name) for line in series) + 4
-    right = min(max(names, *(len(level.name) + 2 for level in near)) if near else names, width // 3)
+    right = min(max(names, *(len(level.name) + 3 for level in near)) if near else names, width // 3)
     left = max(len(_number(top / unit)), 4) + 1
     canvas = Canvas(width - left - right, height - 2, glyphs.unicode)
     span = math.log2(last / first)
@@ -149,6 +155,9 @@ def plot_lines(
         for x in range(canvas.columns):
             tokens = max(round(first * 2 ** (span * x / (canvas.columns - 1))), 1)
             y = y_of(line.at(tokens))
+            if line.native and tokens > line.native and x // 3 % 2:
+                before = -1
+                continue
             for step in range(min(y, before) if before >= 0 else y, max(y, before) + 1):
                 canvas.set(x, step, line.style, line.letter)
             before = y
@@ -222,18 +231,21 @@ def _number(value: float) -> str:
 
 
 def _axis(first: int, last: int, left: int, width: int) -> Line:
-    """Powers of two under the plot, as many as stand clear of each other."""
+    """Powers of two under the plot: every one, or every second, third …, so that they stand clear of each other."""
     span = math.log2(last / first)
-    text = [" "] * (left + width + 6)
-    free = 0
-    tokens = 1 << (first - 1).bit_length()
-    while tokens <= last:
-        name = format_tokens(tokens)
-        at = left + round(math.log2(tokens / first) / span * (width - 1)) - len(name) // 2
-        if at >= free and at + len(name) <= len(text):
+    start = (first - 1).bit_length()
+    powers = range(start, last.bit_length())
+    for every in range(1, len(powers) + 1):
+        text = [" "] * (left + width + 6)
+        free, clear = 0, True
+        for power in powers[::every]:
+            name = format_tokens(1 << power)
+            at = left + round((power - math.log2(first)) / span * (width - 1)) - len(name) // 2
+            clear = clear and at >= free and at + len(name) <= len(text)
             text[at : at + len(name)] = name
-            free = at + len(name) + 2
-        tokens *= 2
+            free = at + len(name) + 1
+        if clear:
+            break
     return (Run("".join(text).rstrip(), "dim"),)
 
 

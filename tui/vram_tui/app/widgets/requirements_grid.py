@@ -5,13 +5,15 @@ from textual.geometry import Offset
 
 from vram_tui.app.house import house
 from vram_tui.app.widgets.grid_cursor import BITS, HEADING, QUANT, Cursor
-from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, padded
+from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, padded, width_of
 from vram_tui.quantities import format_memory, format_tokens, unit_label
 from vram_tui.session.answers import Cell
 from vram_tui.session.state import NATIVE, Row, Session
 from vram_tui.text import safe
 
 BITS_WIDTH = 6
+LOSS_WIDTH = 11
+"""The column of measured losses stands where all contexts have room beside it."""
 
 
 class RequirementsGrid(LinePanel):
@@ -21,6 +23,9 @@ class RequirementsGrid(LinePanel):
         super().__init__(widget_id)
         self.cells: list[list[Cell]] = []
         self.bits: list[str] = []
+        self.losses: list[str] = []
+        self.loss_note = ""
+        self.loss_width = 0
         self.cursor = Cursor(0, 0, 1, 1)
         self.top = 0
         self.first = 0
@@ -43,14 +48,31 @@ class RequirementsGrid(LinePanel):
         figures = (len(text) for row in self._texts for text in row)
         widest = max(*figures, *(len(text) - 2 for text in self._headings), 5)
         room = width - self.label_width - BITS_WIDTH
-        spare = (room - 3) // len(self._headings) - widest
+        columns = len(self._headings)
+        self.loss_width = LOSS_WIDTH if any(self.losses) and room - LOSS_WIDTH >= (widest + 1) * columns + 3 else 0
+        room -= self.loss_width
+        spare = (room - 3) // columns - widest
         self.cell_width = widest + min(max(spare, 1), 5)
+        self._headings = [text if len(text) <= self.cell_width else text.split()[0] for text in self._headings]
         self.shown_columns = max((room - 1) // self.cell_width, 1)
 
     @property
     def shown_rows(self) -> int:
         """Rows of figures in sight; the line that adds one counts as a row."""
-        return max(self.size.height - len(self.head) - len(self.tail) - 1, 1)
+        return max(self.size.height - len(self.head) - len(self._tail()) - 1, 1)
+
+    def _tail(self) -> list[Line]:
+        """The lines below, with what the losses were measured on; without the blank one where that takes a row."""
+        tail = self.tail[1:] if self.tail and self.size.height < self.wanted_height() else list(self.tail)
+        if self.loss_width and self.loss_note:
+            note = Run(self.loss_note, "dim")
+            if self.size.height > self.wanted_height():
+                return [*tail, (note,)]
+            for index, line in enumerate(tail):
+                if line and width_of(line) + len(self.loss_note) <= self.size.width:
+                    tail[index] = (*line, note)
+                    break
+        return tail
 
     @property
     def _session(self) -> Session:
@@ -67,9 +89,18 @@ class RequirementsGrid(LinePanel):
 
     # Content
 
-    def fill(self, cells: list[list[Cell]], bits: list[str], head: list[Line], tail: list[Line]) -> None:
-        """New figures, the bits per weight beside them, and the lines above and below."""
+    def fill(
+        self,
+        cells: list[list[Cell]],
+        bits: list[str],
+        head: list[Line],
+        tail: list[Line],
+        losses: list[str],
+        loss_note: str = "",
+    ) -> None:
+        """New figures, bits per weight and losses beside them, and the lines above and below."""
         self.cells, self.bits, self.head, self.tail = cells, bits, head, tail
+        self.losses, self.loss_note = losses, loss_note
         self._filled_for = self._session
         self.settled()
         self.draw()
@@ -137,7 +168,7 @@ class RequirementsGrid(LinePanel):
         lines += [self._row_line(index) for index in range(self.top, min(self.top + self.shown_rows, len(rows)))]
         if self.top + self.shown_rows > len(rows):
             lines.append(self._add_line())
-        lines += self.tail
+        lines += self._tail()
         self.show(lines)
 
     def _heading_line(self) -> Line:
@@ -147,6 +178,8 @@ class RequirementsGrid(LinePanel):
         title = "quant" if self.label_width < 14 or more else "quantization"
         runs = [Run(padded(title, self.label_width - len(more)), "dim"), Run(more, "accent")]
         runs.append(Run(padded("b/w", BITS_WIDTH - 1, right=True) + " ", "dim"))
+        if self.loss_width:
+            runs.append(Run(padded("loss", LOSS_WIDTH - 1, right=True) + " ", "dim"))
         shown = range(self.first, min(self.first + self.shown_columns, len(self._drawn.grid.contexts)))
         for index in shown:
             text = padded(self._headings[index][:width], width - 2, right=True)
@@ -173,6 +206,8 @@ class RequirementsGrid(LinePanel):
             Run(label, "cursor" if here and here.column == QUANT else "bold" if selected else ""),
             Run(bits, "cursor" if here and here.column == BITS else "accent" if overridden else "dim"),
         ]
+        if self.loss_width:
+            runs.append(Run(padded(self.losses[index], LOSS_WIDTH - 1, right=True) + " ", "dim"))
         for column in range(self.first, min(self.first + self.shown_columns, len(self.cells[index]))):
             cell = self.cells[index][column]
             text = padded(self._texts[index][column], self.cell_width - 1, right=True) + " "
@@ -236,14 +271,22 @@ class RequirementsGrid(LinePanel):
 
     # Places on the screen
 
+    @property
+    def _figures_from(self) -> int:
+        return self.label_width + BITS_WIDTH + self.loss_width
+
     def place_of(self, cursor: Cursor) -> tuple[Offset, int]:
         """Where a place is drawn, relative to the content, and how wide its field is."""
         y = len(self.head) + (0 if cursor.row == HEADING else 1 + cursor.row - self.top)
+        if cursor.place == "add-context":
+            shown = min(len(self._headings) - self.first, self.shown_columns)
+            x = min(self._figures_from + shown * self.cell_width, self.size.width - 9)
+            return Offset(max(x, 0), len(self.head)), 9
         if cursor.place == "add-row" or cursor.column == QUANT:
             return Offset(0, y), max(self.label_width, 14)
         if cursor.column == BITS:
             return Offset(self.label_width, y), BITS_WIDTH
-        x = self.label_width + BITS_WIDTH + (cursor.column - self.first) * self.cell_width
+        x = self._figures_from + (cursor.column - self.first) * self.cell_width
         width = self.cell_width * -(-9 // self.cell_width)
         return Offset(min(x, max(self.size.width - width, 0)), y), width
 
@@ -257,8 +300,10 @@ class RequirementsGrid(LinePanel):
             column = QUANT
         elif offset.x < self.label_width + BITS_WIDTH:
             column = BITS
+        elif offset.x < self._figures_from:
+            column = self._session.column
         else:
-            column = self.first + (offset.x - self.label_width - BITS_WIDTH) // self.cell_width
+            column = self.first + (offset.x - self._figures_from) // self.cell_width
         if line < 0 or row > self.cursor.rows:
             return
         cursor = Cursor(row, column, self.cursor.rows, self.cursor.columns).moved(0, 0)

@@ -41,14 +41,17 @@ class SpecPanel(LinePanel):
         if width < TWO_COLUMNS:
             facts_lines = [*self._facts(figures, width), EMPTY, *self._facts(facts, width), EMPTY]
             return [*lines, *facts_lines, *self._about(width), EMPTY, *self._notes(width), *self._sources(width)]
-        lines += [*self._strip_of(figures, width), EMPTY]
         left = min(max(43, width * 55 // 100), 64)
         right = width - left - 2
+        told = self._facts(facts, left)
+        if len(lines) + 3 + len(told) > height:
+            lines = lines[:1]
+        lines += [*self._strip_of(figures, width), EMPTY]
         notes = self._notes(right)
         about = self._about(right)
         room = max(height - len(lines) - len(notes) - 1, 3)
         short = about if len(about) <= room else [*about[: room - 1], self._cut_line(about[room - 1], right)]
-        lines += _beside(self._facts(facts, left), [*short, EMPTY, *notes], left + 2)
+        lines += _beside(told, [*short, EMPTY, *notes], left + 2)
         if len(short) < len(about):
             lines += [EMPTY, (Run("About", "family"),), *self._about(width)]
         return [*lines, *self._sources(width)]
@@ -144,11 +147,9 @@ class SpecPanel(LinePanel):
             return
         last = max(len(self._sheet) - height, 0)
         self.top = min(self.top, last)
-        lines = self._sheet[self.top : self.top + height]
-        if self.top < last and (self.has_focus or self.top):
-            left = len(self._sheet) - self.top - height + 1
-            lines[-1] = (Run(f"{self.glyphs.down} {left} more lines", "accent"),)
-        self.show(lines)
+        left = last - self.top
+        self.border_subtitle = f"{self.glyphs.down} {left} more line{'s' * (left > 1)}" if left else ""
+        self.show(self._sheet[self.top : self.top + height])
 
     def on_resize(self) -> None:
         self._sheet = self.sheet(*self.size)

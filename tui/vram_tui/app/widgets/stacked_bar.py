@@ -46,18 +46,31 @@ def part_pieces(parts: Sequence[tuple[str, float]], glyphs: Glyphs) -> list[Piec
 def stacked(
     pieces: Sequence[Piece], scale: float, width: int, glyphs: Glyphs, say: Callable[[float], str]
 ) -> tuple[Line, list[Run]]:
-    """The bar against `scale`, and the legend as far as it fits in the width."""
+    """The bar against `scale`, and the legend in the width."""
     bar: list[Run] = []
-    legend: list[Run] = []
     drawn, running = 0, 0.0
     for piece in pieces:
         running += piece.size
         end = max(round(running * width / scale), drawn + 1) if drawn < width and scale else width
         bar.append(Run(piece.sign * (min(end, width) - drawn), piece.style))
         drawn = min(end, width)
-        item = [Run(piece.sign * 2 + " ", piece.style), Run(piece.name + " ", "dim"), Run(say(piece.size)), Run("  ")]
-        if width_of(legend) + width_of(item) - 2 <= width:
-            legend += item
     if drawn < width:
         bar.append(Run(glyphs.rest * (width - drawn), "rule"))
-    return tuple(bar), legend
+    return tuple(bar), _legend(pieces, width, say)
+
+
+def _legend(pieces: Sequence[Piece], width: int, say: Callable[[float], str]) -> list[Run]:
+    """All pieces: closer together where space is short, then the smallest at the end as one."""
+    for signs, gap in ((2, "  "), (1, "  "), (1, " ")):
+        legend = [run for piece in pieces for run in _item(piece, say, signs, gap)]
+        if width_of(legend) - len(gap) <= width:
+            return legend
+    if len(pieces) > 2:
+        last, other = pieces[-2:]
+        both = Piece("other", last.size + other.size, other.style, other.sign)
+        return _legend([*pieces[:-2], both], width, say)
+    return [run for piece in pieces[:1] for run in _item(piece, say, 1, " ")]
+
+
+def _item(piece: Piece, say: Callable[[float], str], signs: int, gap: str) -> tuple[Run, ...]:
+    return Run(piece.sign * signs + " ", piece.style), Run(piece.name + " ", "dim"), Run(say(piece.size)), Run(gap)

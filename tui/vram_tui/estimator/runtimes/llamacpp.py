@@ -98,7 +98,16 @@ class _Build(NamedTuple):
 
     @property
     def ram_bytes(self) -> int | None:
-        return self.scenario.machine.host_ram_bytes if self.scenario.machine else None
+        machine = self.scenario.machine
+        if machine is None:
+            return None
+        free = machine.host_free_bytes if self.scenario.free else None
+        return machine.host_ram_bytes if free is None else free
+
+    def usable_bytes(self, place: int) -> int | None:
+        """What may be filled of a device: all that a process reaches, or what is free of it now."""
+        machine = self.scenario.machine
+        return machine.budget_bytes(place, free=self.scenario.free) if machine and machine.devices else None
 
 
 def _alone(build: _Build) -> tuple[tuple[DeviceMemory, ...], DeviceMemory]:
@@ -117,7 +126,7 @@ def _alone(build: _Build) -> tuple[tuple[DeviceMemory, ...], DeviceMemory]:
     if on_gpu:
         host_costs = (*_host_weights(weights, build.quant), *host_costs)
     name = device.name if device else "device" if on_gpu else "RAM"
-    usable = (device.usable_bytes if device else None) if on_gpu else build.ram_bytes
+    usable = build.usable_bytes(0) if on_gpu else build.ram_bytes
     whole = build.memory(name, found.reaches, costs, peak, usable)
     host = build.memory("host", found.reaches, host_costs, host_peak if on_gpu else None, build.ram_bytes)
     return (whole,), host
@@ -143,7 +152,7 @@ def _split(build: _Build) -> tuple[tuple[DeviceMemory, ...], DeviceMemory]:
             *build.overhead(card),
         )
         peak = peaks(build.subject, shaped)[0] if shaped else None
-        usable = card.usable_bytes if card else None
+        usable = build.usable_bytes(place)
         devices.append(build.memory(card.name if card else "device", held.reaches, costs, peak, usable))
     return tuple(devices), _beside(build, placed, len(cards))
 
