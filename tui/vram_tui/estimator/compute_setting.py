@@ -23,6 +23,8 @@ class ComputeSettings:
     type_v: str = "f16"
     flash: bool = True
     swa_full: bool = False
+    windows: bool = True
+    """Whether sliding layers slide; else they are computed as if they saw the whole context."""
     devices: int = 1
     backend: str = "cuda"
     reach: int = 1 << 30
@@ -30,6 +32,11 @@ class ComputeSettings:
     first: int = 0
     after: int | None = None
     """The layers that this device computes: from `first` up to `after`, all the rest where that is None."""
+
+    ram_layers: int = 0
+    """Layers from the first whose caches lie in RAM, and are copied whole for attention."""
+    staged: tuple[tuple[tuple[str, int], ...], ...] = ()
+    """Weights in RAM that this device copies for large batches: (role, bytes) of each layer and, last, of the head."""
 
     @property
     def fuses(self) -> bool:

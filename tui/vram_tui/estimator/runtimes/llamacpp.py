@@ -198,7 +198,7 @@ def resolve(
         ubatch=ubatch,
         flash_attn=flash,
         swa_full=scenario.swa_full,
-        windows=own.get("window") != "ignored",
+        windows=own.get("window") != "ignored" or not any(group.window for group in profile.caches),
         row_multiple=512 if on_gpu else 0,
     )
     outputs = scenario.seqs if scenario.outputs is None else scenario.outputs

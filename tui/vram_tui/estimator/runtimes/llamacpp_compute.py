@@ -34,6 +34,7 @@ def compute_settings(cache: CacheSettings, outputs: int | None, *, on_gpu: bool)
         type_v=cache.type_v,
         flash=cache.flash_attn,
         swa_full=cache.swa_full,
+        windows=cache.windows,
         backend="cuda" if on_gpu else "cpu",
     )
 

@@ -10,7 +10,7 @@ from vram_tui.estimator.compute_inputs import host_size
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
 from vram_tui.estimator.curves import Curve, traced
-from vram_tui.estimator.model import Model
+from vram_tui.estimator.model import Layer, Model
 
 SPARSE_TOKENS = 1 << 14
 """Contexts up to which a sparse selection may find fewer cells than it would pick."""
@@ -18,6 +18,7 @@ SPARSE_TOKENS = 1 << 14
 
 def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
     """Compute bytes of one device that holds the whole model, and of the host, for the tokens of one stream."""
+    model = _as_it_runs(model, settings)
     sparse = _sparse(model)
     tapes = remembered(lambda asked: device_tape(model, asked, asked.first, asked.after))
     inputs = remembered(lambda asked: host_size(model, asked))
@@ -39,9 +40,25 @@ def curves(model: Model, settings: ComputeSettings) -> tuple[Curve, Curve]:
 
 def points(model: Model, settings: ComputeSettings, tokens: int) -> tuple[Curve, Curve]:
     """The curves of `curves` where only one context counts: right there, level elsewhere, and a tenth of the work."""
+    model = _as_it_runs(model, settings)
     asked = _shortened(settings, tokens, _sparse(model))
     device = device_tape(model, asked, asked.first, asked.after).reserved_bytes(compute.cells(model, asked, tokens))
     return Curve((tokens,), (device,)), Curve((tokens,), (compute.host_bytes(model, asked, tokens),))
+
+
+def _as_it_runs(model: Model, settings: ComputeSettings) -> Model:
+    """The model without its windows where the runtime takes no notice of them."""
+    if settings.windows:
+        return model
+    stack = tuple(replace(part, layers=tuple(map(_unbounded, part.layers))) for part in model.stack)
+    return replace(model, stack=stack)
+
+
+def _unbounded(layer: Layer) -> Layer:
+    mixer = layer.mixer
+    if isinstance(mixer, Attention) and mixer.window:
+        return replace(layer, mixer=replace(mixer, window=0))
+    return layer
 
 
 def _sparse(model: Model) -> bool:
