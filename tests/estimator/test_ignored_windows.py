@@ -15,7 +15,7 @@ ANSWERS = {
     "facebook/cwm": (2_147_483_648, 190_855_296, 58_738_720),
     "microsoft/Phi-3-medium-128k-instruct": (1_677_721_600, 160_446_592, 50_350_112),
 }
-"""Caches, compute buffer, inputs in RAM: llama.cpp b11549 for a header of the entry in Q4_K_M, one GPU, 8,192 tokens."""
+"""Caches, compute buffer, inputs in RAM: llama.cpp b11549 for headers of these entries, Q4_K_M, one GPU."""
 
 
 @pytest.mark.parametrize("known", ANSWERS)
