@@ -162,6 +162,11 @@ class VramApp(SessionApp, inherit_bindings=False):
         self.look(theme=self.theme)
         self.tell(f"theme {self.theme}")
 
+    def clear_selection(self) -> None:
+        """Textual asks for this when a field is mounted: from Python 3.12 on that is before the first screen stands."""
+        if self.screen_stack:
+            super().clear_selection()
+
     @property
     def situation(self) -> Situation:
         session = self.session
