@@ -1,10 +1,13 @@
 """Find the right hardware and what fits from the keyboard: three questions, targets, filters, orders, detection."""
 
+import asyncio
 import threading
+import time
 from time import perf_counter
 from typing import Any
 
 import pytest
+from textual import events
 
 from tests.app.conftest import MakeApp
 from tests.app.ranking import NOTE, at_hand, bare, laptop, ranked
@@ -16,6 +19,8 @@ from vram_tui.app.screens.plan import PlanScreen
 from vram_tui.app.screens.what_fits import WhatFits
 from vram_tui.app.widgets.line_panel import width_of
 from vram_tui.catalog.hardware import HardwareCatalogue
+from vram_tui.estimator.fits import Fitter, ModelFit
+from vram_tui.estimator.subject import Subject
 from vram_tui.hardware.detect import Detection
 from vram_tui.session.answers import Answers
 from vram_tui.session.local import LocalMachine
@@ -482,3 +487,26 @@ async def test_a_key_in_a_ranking_is_answered_at_once(make_app: MakeApp) -> None
             screen.ranking.do_down()
         assert screen.ranking.cursor == 20
         assert (perf_counter() - start) / 20 < 0.02
+
+
+async def test_keys_have_their_turn_while_a_ranking_runs(
+    make_app: MakeApp, at_hand: LocalMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(self: Fitter, subject: Subject) -> ModelFit:
+        time.sleep(0.1)
+        return usual(self, subject)
+
+    usual = Fitter.fit
+    monkeypatch.setattr(Fitter, "fit", slow)
+    app = make_app(target="rtx-4090")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.post_message(events.Key("w", "w"))
+        await asyncio.sleep(0.3)
+        app.post_message(events.Key("escape", None))
+        await asyncio.sleep(0.3)
+        screen = app.screen
+        assert isinstance(screen, WhatFits)
+        assert not screen.working
+        assert "stopped" in screen.footer.text
+        assert not screen.fits

@@ -73,6 +73,8 @@ class Action:
         """Why it cannot be done now; None if it can."""
         if self.screens and situation.screen not in self.screens:
             return f"{self.title}: not on this screen"
+        if self.opens and self.opens == situation.screen:
+            return f"{self.title}: this is it"
         if self.opens and self.opens not in situation.screens:
             return f"{self.title}: not in this version yet"
         return self.condition(situation) if self.condition else None

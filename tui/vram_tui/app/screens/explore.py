@@ -106,6 +106,8 @@ class Explore(GridEditing):
             self._take_library()
             self._filter(self.home.session.filter)
         self._fill_all()
+        if self.models.scrolled:
+            self._rate_again()
 
     def _take_library(self) -> None:
         """The models that there are, and how many each family has; an import brings new ones."""
@@ -156,9 +158,10 @@ class Explore(GridEditing):
     def _stack(self, free: int, huge: bool) -> None:
         """Heights of sheet, grid and plot; without room for all three the plot takes the sheet's place on demand."""
         self.grid.display = self.figures.display = True
-        self.plot.styles.height = self.grid.styles.height = "1fr"
+        self.plot.styles.height = "1fr"
         wanted = self.grid.wanted_height() + 2
         if huge:
+            self.grid.styles.height = "1fr"
             self.plot.display = self.spec.display = True
             self.spec.styles.height = max(min(SHEET_BEST, free - wanted), SHEET_LEAST)
             self.figures.styles.height = "1fr"
@@ -318,6 +321,8 @@ class Explore(GridEditing):
 
     def _rate_models(self) -> None:
         """Fit glyphs, those in sight first and all others a few at a time, so that no key waits for them."""
+        if not self.is_current:
+            return  # whoever looks at another screen waits for that one
         session, answers, rated = self.home.session, self.home.answers, self.models.ratings
         in_sight = [model for model in self.models.in_sight() if model not in rated]
         missing = in_sight or [model for model in self._summaries if model not in rated]

@@ -19,6 +19,7 @@ from vram_tui.session.state import Session
 
 SLICE_SECONDS = 0.012
 """Work between two looks at the keyboard."""
+BREATH_SECONDS = 0.001
 FIT_STYLES = {"fits": "good", "tight": "mark-1", "offload": "mark-1", "no": "dim"}
 
 
@@ -86,7 +87,8 @@ class RankedScreen(HouseScreen):
         for _ in work:
             if perf_counter() >= end:
                 self.progress()
-                self.call_later(self._slice, turn, work, done)
+                # A timer, not a message to ourselves: only an empty queue lets keys and paints have their turn.
+                self.set_timer(BREATH_SECONDS, lambda: self._slice(turn, work, done))
                 return
         self.working = False
         done()
