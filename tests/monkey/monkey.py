@@ -33,6 +33,8 @@ WARM_UP = 2000
 """Steps after which caches are full and memory may not grow any more."""
 MAX_GROWTH_BYTES = 20 << 20
 REMEMBERED = 40
+PATIENCE_SECONDS = 0.3
+"""How long figures may be on their way."""
 LEFT_OUT = ("quit", "suspend")
 NAMES = {
     " ": "space",
@@ -123,7 +125,7 @@ class Monkey:
             if app.return_code is not None or not app.is_running:
                 raise self._fault("it ended")
             if step % CHECK_EVERY == 0:
-                self._check_cells(app)
+                await self._check_cells(app, pilot)
             if step % UNSTICK_EVERY == 0:
                 await self._check_unstuck(app, pilot)
             if step == min(WARM_UP, steps // 2):
@@ -193,15 +195,27 @@ class Monkey:
         repeat = dice.randrange(1, 12) if dice.random() < 0.1 else 1
         return [NAMES.get(key, key)] * repeat
 
-    def _check_cells(self, app: VramApp) -> None:
+    async def _check_cells(self, app: VramApp, pilot: Pilot[Any]) -> None:
         """A figure that stands on the home screen is the estimator's own answer, asked afresh."""
+        place = (self.dice.random(), self.dice.random())
+        wrong = self._wrong_cell(app, place)
+        if wrong:  # what was typed last may still be on its way to the figures
+            await pilot.pause(PATIENCE_SECONDS)
+            wrong = self._wrong_cell(app, place)
+        if wrong:
+            raise self._fault(wrong)
+
+    def _wrong_cell(self, app: VramApp, place: tuple[float, float]) -> str:
+        """What is wrong with the cell at a share of the rows and columns; nothing where the grid is not to be seen."""
         screen = app.screen
         if not isinstance(screen, Explore) or not screen.grid.display or not app.session.model:
-            return
+            return ""
         session, grid, answers = app.session, screen.grid, app.answers
         if screen.has_class("-tiny") or not grid.cells or session.scenario.method == "difference":
-            return
-        index, column = self.dice.randrange(len(session.grid.rows)), self.dice.randrange(len(session.grid.contexts))
+            return ""
+        index, column = int(place[0] * len(session.grid.rows)), int(place[1] * len(session.grid.contexts))
+        if len(grid.cells) != len(session.grid.rows) or len(grid.cells[0]) != len(session.grid.contexts):
+            return f"cells of another grid: {len(grid.cells)} rows"
         row, cell = session.grid.rows[index], grid.cells[index][column]
         scenario = answers.scenario(session, row.runtime)
         profile = scenario.profile if answers.has_published(session.model) else "verified"
@@ -214,13 +228,14 @@ class Monkey:
         except (ValueError, KeyError):
             wanted = None
         if cell.bytes != wanted:
-            raise self._fault(f"{asked}: the grid holds {cell.bytes}, the estimator says {wanted}")
+            return f"{asked}: the grid holds {cell.bytes}, the estimator says {wanted}"
         shown = range(grid.top, min(grid.top + grid.shown_rows, len(session.grid.rows)))
         if wanted is not None and index in shown and grid.first <= column < grid.first + grid.shown_columns:
             line = grid.text.splitlines()[len(grid.head) + 1 + index - grid.top]
             if format_memory(wanted, session.units) not in line:
-                raise self._fault(f"{asked}: {format_memory(wanted, session.units)} is not in {line!r}")
+                return f"{asked}: {format_memory(wanted, session.units)} is not in {line!r}"
         self.report.cells += 1
+        return ""
 
     async def _check_unstuck(self, app: VramApp, pilot: Pilot[Any]) -> None:
         """Some escapes lead home from everywhere, and there the keys work."""
@@ -236,9 +251,10 @@ class Monkey:
         before = app.session.model
         await pilot.press("down")
         for _ in range(5):
-            self._check_cells(app)
+            await self._check_cells(app, pilot)
         if app.session.model == before and app.size.width >= 60 and app.size.height >= 18:
-            raise self._fault(f"keys do nothing at {app.size}")
+            place = f"{app.screen.focused!r} of {app.screen!r}, {before}, sorted by {app.session.sort}"
+            raise self._fault(f"keys do nothing at {app.size}: {place}")
 
     def _note(self, event: str) -> None:
         self.recent.append(event)
