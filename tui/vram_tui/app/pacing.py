@@ -7,6 +7,8 @@ from textual.app import App
 from textual.driver import Driver
 from textual.screen import Screen
 
+from vram_tui.app.screens.painting import WholeFrames
+
 
 class PacedApp(App[None], inherit_bindings=False):
     """Paints no faster than the terminal takes it. `pace` is the writer's side; None paints at once."""
@@ -15,6 +17,13 @@ class PacedApp(App[None], inherit_bindings=False):
         super().__init__(driver_class=driver)
         self._held = False
         self._missed = False
+
+    def _end_batch(self) -> None:
+        super()._end_batch()
+        if not self._batch_count and self._running and self.screen_stack:
+            screen = self.screen
+            if isinstance(screen, WholeFrames):
+                screen.call_later(screen.paint_held_back)
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if self._held and renderable is not None:

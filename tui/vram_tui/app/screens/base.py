@@ -8,6 +8,7 @@ from textual.geometry import Region
 from textual.screen import Screen
 
 from vram_tui.app.house import House, house
+from vram_tui.app.screens.painting import WholeFrames
 from vram_tui.app.widgets.chips import Chip, Chips
 from vram_tui.app.widgets.field import Asking, Field
 from vram_tui.app.widgets.footer import Footer
@@ -25,7 +26,7 @@ COPIED_CHARS = 20_000
 """Of one line that is copied."""
 
 
-class HouseScreen(Screen[None]):
+class HouseScreen(WholeFrames, Screen[None]):
     """A screen with the house's frame.
 
     A subclass yields `self.chips`, its own panels, `self.footer` and `self.field`, and overrides `session_changed`.

@@ -1,13 +1,13 @@
 """A widget of lines made of named runs: it repaints only what differs from what it showed before."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.strip import Strip
-from textual.widget import Widget
+from textual.widget import Widget, _BorderTitle
 
 from vram_tui.app.glyphs import UNICODE, Glyphs
 from vram_tui.app.themes import Palette
@@ -104,12 +104,24 @@ def _cells(line: Line) -> list[tuple[str, str]] | None:
     return cells
 
 
+class Title(_BorderTitle):
+    """A title of the border that repaints nothing where it stays what it was."""
+
+    def __set__(self, panel: Any, title: Any) -> None:
+        told = f"{self._internal_name}_told"
+        if vars(panel).get(told, "") != title:
+            vars(panel)[told] = title
+            super().__set__(panel, title)
+
+
 class LinePanel(Widget, can_focus=True):
     """Draws `lines`; `show` replaces them and marks the differing ones alone.
 
     `palette` and `glyphs` are set once by the app before the first paint; `restyle` follows a change of theme.
     """
 
+    border_title = Title()
+    border_subtitle = Title()
     GROUND = "background"
     """The theme variable that lies under the lines."""
     palette: Palette
@@ -119,6 +131,7 @@ class LinePanel(Widget, can_focus=True):
         super().__init__(id=widget_id)
         self.lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
+        self._fitted = Size(0, 0)
 
     def on_mount(self) -> None:
         from vram_tui.app.house import house
@@ -140,9 +153,21 @@ class LinePanel(Widget, can_focus=True):
         if regions and self.is_mounted:
             self.refresh(*regions)
 
-    def on_resize(self) -> None:
+    def fit(self) -> bool:
+        """Draw for the size of now; False where that was done."""
+        if self.size == self._fitted or not self.is_attached:
+            return False
+        self._fitted = self.size
         self._strips.clear()
+        self.resized()
+        return True
+
+    def resized(self) -> None:
+        """Make the lines for another size."""
         self.draw()
+
+    def on_resize(self) -> None:
+        self.fit()
 
     def watch_has_focus(self, has_focus: bool) -> None:
         super().watch_has_focus(has_focus)

@@ -109,9 +109,9 @@ class ModelList(LinePanel):
     def do_open(self) -> None:
         house(self.app).perform("show-grid")
 
-    def on_resize(self) -> None:
+    def resized(self) -> None:
         self._scroll()
-        super().on_resize()
+        super().resized()
 
     def on_click(self, event: events.Click) -> None:
         offset = event.get_content_offset(self)

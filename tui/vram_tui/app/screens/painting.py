@@ -1,0 +1,46 @@
+"""Whole frames: panels are drawn for a new size before it is painted, and nothing is painted that nobody would see."""
+
+from typing import TYPE_CHECKING
+
+from textual.geometry import Size
+from textual.screen import Screen
+
+from vram_tui.app.widgets.line_panel import LinePanel
+
+if TYPE_CHECKING:
+    Base = Screen[None]
+else:
+    Base = object  # a class of widgets takes most of a millisecond to declare: this one is mixed into a screen
+
+
+class WholeFrames(Base):
+    """Mixed in before Screen, whose frame of a new layout is empty: panels hear of their sizes after it."""
+
+    _laid_out = False
+    _held_back = False
+
+    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
+        self._laid_out = True
+        super()._refresh_layout(size, scroll)
+
+    def _compositor_refresh(self) -> None:
+        if self.app._batch_count:
+            # Textual would render the frame and throw it away; what has changed stays noted for the next.
+            self._held_back = True
+            return
+        self._held_back = False
+        if self._laid_out:
+            self._laid_out = False
+            late = [panel for panel in self.query(LinePanel) if panel.fit()]
+            self._compositor.update_widgets(set(late))
+        if self.size.region in self._compositor._dirty_regions:
+            # Everything is painted now: what else asked to be is served with it.
+            self._repaint_required = False
+            for widget in (self, *self._compositor.visible_widgets):
+                widget._exchange_repaint_regions()
+        super()._compositor_refresh()
+
+    def paint_held_back(self) -> None:
+        """Paint what changed during a batch, now that it has ended."""
+        if self._held_back and self.is_current:
+            self._compositor_refresh()
