@@ -19,6 +19,8 @@ def model_gaps(entry: Entry) -> Iterator[str]:
         yield "parameters.source: where the total is stated"
     if profile(entry.model).experts > 1 and not entry.active_advertised:
         yield "parameters.active_advertised: the list shows the count of the blocks instead"
+    if not entry.model_type:
+        yield "architecture.model_type: nothing says how its configuration file is read"
     if not entry.model.gguf.architecture:
         yield "gguf.architecture: exceptions of llama.cpp for one architecture are not applied"
     if entry.released is None:
