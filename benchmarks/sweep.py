@@ -45,7 +45,7 @@ def swept(model: str, quant: str = QUANT, ctx_tokens: int = CTX_TOKENS) -> Outco
         return Outcome(model, architecture)
     except (Refusal, ValueError) as error:
         return Outcome(model, architecture, fault=str(error))
-    return Outcome(model, architecture, found)
+    return Outcome(model, architecture, found, warned=bool(subject.profile.compute_warnings))
 
 
 def sweep(models: Sequence[str], quant: str, ctx_tokens: int, jobs: int) -> Iterator[Outcome]:

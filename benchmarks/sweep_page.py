@@ -15,7 +15,17 @@ UNKNOWN = "unknown model architecture"
 CACHES = "KV cache and state"
 TERMS = ("weights", CACHES, "compute buffer", "output buffer")
 COUNTED = ("weights", CACHES, "output buffer")
-"""Terms that must be equal to the byte; the compute buffer is worked out by rules that know where they are rough."""
+"""Terms that must be equal; the compute buffer follows a graph whose parts are not all known."""
+ROUNDED = 1e-6
+"""Share of the weights that rounding every tensor in RAM up to 32 bytes adds at most; it is not counted."""
+REASONS = {
+    (("gemma3n", "gemma4"), "weights"): "on the CPU, read without mapping the file, the tied table is there twice",
+    (("hy_v3",), "weights"): "this build loads the feed-forward of the drafting block, and does not run it",
+    (("bailingmoe3",), CACHES): "this build caches the drafting block together with the trunk",
+    (("nemotron", "phimoe"), "refused"): "this build takes the queries to be as wide as the model",
+}
+"""Why figures of these architectures differ, or why llama.cpp does not load their headers."""
+WARNED = "the estimate carries a warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,8 @@ class Outcome:
     architecture: str
     comparisons: tuple[Comparison, ...] = ()
     fault: str = ""
+    warned: bool = False
+    """Whether the estimate says that its compute buffer is rough."""
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -52,6 +64,12 @@ class Outcome:
         return max(off, key=lambda line: abs(line.error), default=None)
 
     @property
+    def miscounted(self) -> Line | None:
+        """The line furthest off of those that must be equal, None where they are."""
+        found = self.worst(COUNTED)
+        return None if found and found.term == "weights" and abs(found.error) <= ROUNDED else found
+
+    @property
     def grade(self) -> str:
         """What became of it."""
         if not self.known:
@@ -61,18 +79,25 @@ class Outcome:
         worst = self.worst()
         if worst is None:
             return "exact"
-        return "close" if abs(worst.error) <= CLOSE and not self.worst(COUNTED) else "different"
+        return "close" if abs(worst.error) <= CLOSE and not self.miscounted else "different"
 
     @property
     def holds(self) -> bool:
-        """Whether it is loaded with the same weights, caches and output buffer, or has no place there."""
-        return self.grade in ("unknown", "exact", "close") or (self.grade == "different" and not self.worst(COUNTED))
+        """Whether it is loaded with the same weights, caches and output buffer, or why not is known."""
+        if self.grade == "refused":
+            return bool(self.reason("refused"))
+        return not self.miscounted or bool(self.reason(self.miscounted.term))
+
+    def reason(self, term: str) -> str:
+        """Why this term differs, as far as that is known; "refused" for the whole."""
+        known = next((why for (names, what), why in REASONS.items() if self.architecture in names and what == term), "")
+        return known or (WARNED if self.warned and term == "compute buffer" else "")
 
     @property
     def told(self) -> str:
         """The outcome in one line."""
         reason = self.fault or self.refusal or self.our_refusal
-        worst = self.worst(COUNTED) or self.worst()
+        worst = self.miscounted or self.worst()
         if self.grade in ("unknown", "refused"):
             return f"{self.grade}: {reason or 'the entry names no architecture of llama.cpp'}"
         return f"{self.grade}: {_off(worst)}" if worst else self.grade
@@ -104,7 +129,7 @@ def _graded(found: Sequence[Outcome], grade: str) -> list[Outcome]:
 def _grades(found: Sequence[Outcome]) -> Table:
     meanings = (
         ("exact", "every term is equal to the byte, on both machines"),
-        ("close", "weights, caches and output equal; the compute buffer is within 1 %"),
+        ("close", "caches and output are equal, weights but for rounding; the compute buffer is within 1 %"),
         ("different", "a compute buffer is further off, or another term differs"),
         ("refused", "llama.cpp knows the architecture and does not load the header, or we do not answer"),
         ("unknown", "this build of llama.cpp has no such architecture, or none is known to us"),
@@ -147,17 +172,23 @@ def _terms(found: Sequence[Outcome]) -> Table:
 
 def _refused(found: Sequence[Outcome]) -> Table:
     rows = tuple(
-        (words(one.model), words(one.architecture), words(one.fault or one.refusal or f"ours: {one.our_refusal}"))
+        (
+            words(one.model),
+            words(one.architecture),
+            words(one.fault or one.refusal or f"ours: {one.our_refusal}"),
+            words(one.reason("refused")),
+        )
         for one in _graded(found, "refused")
     )
-    return Table("Refused", (Column("entry"), Column("architecture"), Column("reason")), rows)
+    return Table("Refused", (Column("entry"), Column("architecture"), Column("told"), Column("because")), rows)
 
 
 def _different(found: Sequence[Outcome]) -> Table:
     rows = []
     for outcome in _graded(found, "different"):
         off = sorted((line for line in outcome.lines if abs(line.error) > CLOSE), key=lambda line: -abs(line.error))
-        off += [line for line in outcome.lines if line.term in COUNTED and not line.exact and line not in off]
+        counted = (line for line in outcome.lines if line.term in COUNTED and abs(line.error) > ROUNDED)
+        off += [line for line in counted if line not in off]
         rows += [
             (
                 words(outcome.model),
@@ -166,6 +197,7 @@ def _different(found: Sequence[Outcome]) -> Table:
                 number(line.theirs),
                 number(line.ours),
                 number(line.error, f"{line.error:+.2%}"),
+                words(outcome.reason(line.term)),
             )
             for line in off
         ]
@@ -176,6 +208,7 @@ def _different(found: Sequence[Outcome]) -> Table:
         Column("llama.cpp", "right", "bytes"),
         Column("vram-tui", "right", "bytes"),
         Column("difference", "right"),
+        Column("because"),
     )
     return Table("Different", columns, tuple(rows))
 
