@@ -67,5 +67,8 @@ class Sample:
     def subject(self, model: str, /, profile: str = "verified") -> Subject:
         return self._catalog.subject(model, profile)
 
+    def listed_bytes(self, model: str, /) -> int | None:
+        return self._catalog.listed_bytes(model)
+
     def search(self, query: str, memory: Callable[[str], int | None] | None = None) -> Sequence[Summary]:
         return self._searcher.search(query, memory)

@@ -12,7 +12,9 @@ from vram_tui.catalog import compiled
 from vram_tui.catalog.compiled import Compiled, CompiledError, build, open_compiled, write_atomically
 from vram_tui.catalog.load import Catalog, load_catalog, read_folder
 from vram_tui.catalog.locate import catalog_root
+from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.profile import profile
+from vram_tui.estimator.scenario import DEFAULT_QUANT, LIST_TOKENS, Scenario
 from vram_tui.estimator.weights import weigh
 
 PICK = ("zai-org/GLM-5.1.toml", "Qwen/Qwen3-8B.toml", "google/gemma-3-27b-it.toml", "state-spaces/mamba-130m-hf.toml")
@@ -52,6 +54,8 @@ def test_compiled_and_direct_are_equal(root: Path, tmp_path: Path) -> None:
         assert subject.weights("bpw:4.25") == weigh(model, "bpw:4.25", direct.facts, imatrix=True, mtp=False)
         with pytest.raises(KeyError):
             subject.weights("Q99")
+        listed = compile_memory(direct.subject(row.id), DEFAULT_QUANT, Scenario(), direct.facts).at(LIST_TOKENS)
+        assert (fast.listed_bytes(row.id), direct.listed_bytes(row.id)) == (listed, None)
 
 
 def test_a_changed_file_is_seen_at_the_next_start(root: Path) -> None:

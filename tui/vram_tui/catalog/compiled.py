@@ -5,14 +5,16 @@ header as JSON (list rows, offsets), then JSON bodies, then tables of weight byt
 """
 
 import json
-import mmap
 import os
 import struct
 import sys
 import zlib
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import finalize
 
 from vram_tui import __version__
 from vram_tui.catalog.locate import PACKAGE, cache_dir, catalog_root
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from vram_tui.estimator.profile import Profile
     from vram_tui.estimator.traffic import Shape
 
-MAGIC = b"vram-tui catalogue 4\n"
+MAGIC = b"vram-tui catalogue 5\n"
 NAME = "compiled.bin"
 _PREFIX = struct.Struct("<II")
 _WEIGHTS = struct.Struct("<6Q")
 _REFUSED = (1 << 64) - 1
+KEPT_TABLES = 16
 
 
 class CompiledError(ValueError):
@@ -47,16 +50,17 @@ class Row(NamedTuple):
 
 
 class Compiled:
-    """A compiled catalogue, open. Rows are read at once, everything else when asked."""
+    """A compiled catalogue, open. Rows are read at once, everything else when asked, and little of it is kept."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._tables: dict[int, bytes] = {}
+        self._table = lru_cache(maxsize=KEPT_TABLES)(self._read_table)
         self._last: tuple[str, list[Any]] = ("", [])
+        self._reading = Lock()
         try:
-            with path.open("rb") as file:
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._header, self._start = _header(self._bytes)
+            self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            finalize(self, os.close, self._file)
+            self._header, self._start = _header(self._file)
             self.rows: tuple[Summary, ...] = tuple(map(from_row, self._header["rows"]))
             self.stamp: str = self._header["stamp"]
             self.code: str = self._header["code"]
@@ -113,6 +117,11 @@ class Compiled:
         device, host = (Curve(tuple(contexts), tuple(values)) for contexts, values in self._read(place))
         return device, host
 
+    def listed(self, known: str) -> int | None:
+        """Bytes in the default format and scenario at the list's context; None where they are not kept."""
+        found: int | None = self._header["listed"][self._numbers[known]]
+        return found
+
     def kept_weights(self, known: str, text: int) -> bytes | None:
         """The whole table of a model whose file has this checksum."""
         index = self._kept(known, text)
@@ -124,6 +133,11 @@ class Compiled:
         place = None if index is None else self._header["curves"][index]
         return self._slice(place) if place else None
 
+    def kept_listed(self, known: str, text: int) -> int | None:
+        """What the list says of a model whose file has this checksum."""
+        index = self._kept(known, text)
+        return None if index is None else self._header["listed"][index]
+
     def _kept(self, known: str, text: int) -> int | None:
         index = self._numbers.get(known)
         return None if index is None or self._header["texts"][index] != text else index
@@ -132,11 +146,9 @@ class Compiled:
     def formats(self) -> tuple[str, ...]:
         return tuple(self._formats)
 
-    def _table(self, index: int) -> bytes | None:
-        table = self._tables.get(index)
-        if table is None and self._header["weights"][index]:
-            table = self._tables[index] = self._slice(self._header["weights"][index])
-        return table
+    def _read_table(self, index: int) -> bytes | None:
+        place = self._header["weights"][index]
+        return self._slice(place) if place else None
 
     def _read(self, place: list[int]) -> Any:
         return json.loads(self._slice(place))
@@ -144,25 +156,28 @@ class Compiled:
     def _slice(self, place: list[int]) -> bytes:
         """The bytes of a section. Raises CompiledError when they are not what was written."""
         offset, length, checksum = place
-        found = self._bytes[self._start + offset : self._start + offset + length]
+        with self._reading:
+            os.lseek(self._file, self._start + offset, os.SEEK_SET)
+            found = os.read(self._file, length)
         if zlib.crc32(found) != checksum:
             raise CompiledError(f"{self.path} is damaged")
         return found
 
 
-def _header(data: mmap.mmap) -> tuple[dict[str, Any], int]:
-    start = len(MAGIC)
-    if data[:start] != MAGIC:
+def _header(file: int) -> tuple[dict[str, Any], int]:
+    """The header, and where the sections begin."""
+    begin = os.read(file, len(MAGIC) + _PREFIX.size)
+    if begin[: len(MAGIC)] != MAGIC:
         raise ValueError("is no compiled catalogue")
-    length, checksum = _PREFIX.unpack_from(data, start)
-    start += _PREFIX.size
-    text = data[start : start + length]
+    length, checksum = _PREFIX.unpack_from(begin, len(MAGIC))
+    text = os.read(file, length)
     if zlib.crc32(text) != checksum:
         raise ValueError("is damaged")
     header: dict[str, Any] = json.loads(text)
-    if header["version"] != __version__ or header["end"] != len(data) - start - length:
+    start = len(begin) + length
+    if header["version"] != __version__ or header["end"] != os.fstat(file).st_size - start:
         raise ValueError("was written by another version, or is cut short")
-    return header, start + length
+    return header, start
 
 
 # -- building ------------------------------------------------------------------------------------------------------
@@ -191,6 +206,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
     rows, bodies, folds, texts = [], [], [], []
     weights: list[tuple[int, int, int] | None] = []
     curves: list[tuple[int, int, int] | None] = []
+    listed: list[int | None] = []
     kept = old if old is not None and old.code == code and old.formats == tuple(formats) else None
     for source in sources(root):
         entry = read_entry(source.id, source.data)
@@ -203,9 +219,11 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
             table = _table(entry.model, formats, facts)
         weights.append(_append(blob, table) if table else None)
         lines = kept.kept_curves(source.id, source.text) if kept else None
+        size = kept.kept_listed(source.id, source.text) if kept else None
         if lines is None and weigh_all:
-            lines = _curves(entry.model)
+            lines, size = _curves(entry.model, facts)
         curves.append(_append(blob, lines) if lines else None)
+        listed.append(size)
         texts.append(source.text)
     header: dict[str, Any] = {
         "version": __version__,
@@ -217,6 +235,7 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
         "folded": folds,
         "weights": weights,
         "curves": curves,
+        "listed": listed,
         "texts": texts,
         "facts": _append(blob, _dump(to_plain(facts))),
         "hardware": _append(blob, _dump(load_hardware(root).to_plain())),
@@ -260,11 +279,19 @@ def _table(model: Any, formats: list[str], facts: "Facts") -> bytes:
     return bytes(table)
 
 
-def _curves(model: Any) -> bytes:
+def _curves(model: Any, facts: "Facts") -> tuple[bytes, int | None]:
+    """The compute buffers with default settings, and what the list says of the model."""
+    from vram_tui.estimator.compiling import compile as compile_memory
     from vram_tui.estimator.runtimes.llamacpp_compute import DEFAULT
-    from vram_tui.estimator.runtimes.llamacpp_curves import curves
+    from vram_tui.estimator.scenario import DEFAULT_QUANT, LIST_TOKENS, Scenario
+    from vram_tui.estimator.subject import FoldedSubject
 
-    return _dump([[curve.contexts, curve.values] for curve in curves(model, DEFAULT)])
+    subject = FoldedSubject("", model, facts)
+    lines = _dump([[curve.contexts, curve.values] for curve in subject.compute(DEFAULT)])
+    try:
+        return lines, compile_memory(subject, DEFAULT_QUANT, Scenario(), facts).at(LIST_TOKENS)
+    except (ValueError, KeyError):
+        return lines, None
 
 
 def _dump(value: object) -> bytes:

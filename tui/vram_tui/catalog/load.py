@@ -168,6 +168,11 @@ class Catalog:
 
         return self._read(lambda compiled: read_entry(known, compiled.entry_data(known)), direct)
 
+    def listed_bytes(self, known: str, /) -> int | None:
+        """Bytes in the default format and scenario at the list's context, where they were worked out before."""
+        compiled = None if known in self._whole else self._compiled
+        return compiled.listed(known) if compiled else None
+
     def subject(self, known: str, /, profile: str = "verified") -> Subject:
         """A model for the estimator. Raises NotFound, or ValueError where it has no such profile."""
         key = (known, profile)

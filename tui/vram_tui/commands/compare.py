@@ -99,6 +99,9 @@ class Gathered:
     def subject(self, model: str, /, profile: str = "verified") -> "Subject":
         return self._own[model][2] if model in self._own else self._catalog.subject(model, profile)
 
+    def listed_bytes(self, model: str, /) -> int | None:
+        return None if model in self._own else self._catalog.listed_bytes(model)
+
     def adopt(self, entry: Any, /) -> None:
         self._catalog.adopt(entry)
 

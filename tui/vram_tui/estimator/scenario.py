@@ -4,6 +4,8 @@ from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.records import record
 
 DEFAULT_QUANT = "Q4_K_M"
+LIST_TOKENS = 8192
+"""The format and the context in which lists judge and sort every model."""
 
 
 @record

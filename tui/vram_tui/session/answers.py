@@ -10,7 +10,7 @@ from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.records import record
-from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
+from vram_tui.estimator.scenario import DEFAULT_QUANT, LIST_TOKENS, Scenario
 from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.session.local import LocalMachine, is_local
 from vram_tui.session.state import NATIVE, Row, Session
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from vram_tui.catalog.hardware import HardwareCatalogue
 
 KEPT_MEMORIES = 256
+USUAL = Scenario()
+"""The scenario for which a compiled catalogue brings the figures of its list."""
 TIGHT_SHARE = 0.05
 """A fit with less than this share of the machine to spare is called tight."""
-LIST_TOKENS = 8192
-"""The context at which the list judges and sorts every model."""
 SPILLING_RUNTIMES = ("llama.cpp", "ollama")
 """Runtimes that can leave a part of the weights in host memory."""
 
@@ -71,6 +71,7 @@ class Library(Protocol):
     def adopt(self, entry: Any, /) -> None: ...
     def search(self, query: str, memory: Callable[[str], int | None] | None = None) -> Sequence[Any]: ...
     def subject(self, model: str, /, profile: str = "verified") -> Subject: ...
+    def listed_bytes(self, model: str, /) -> int | None: ...
 
 
 Compile = Callable[[Subject, str, Scenario, Facts], Memory]
@@ -255,7 +256,7 @@ class Answers:
         if scenario.method == "difference":
             scenario = replace(scenario, method="exact")
         if scenario != self._listed_for:
-            self._listed_for, self._listed = scenario, {}
+            self._listed_for, self._listed = scenario, self.ratings_at_hand(session)
         if model not in self._listed:
             # The list asks for every model once and for one context: only the figures are worth keeping.
             self._listed[model] = self._rated(model, scenario)
@@ -270,6 +271,16 @@ class Answers:
         except (ValueError, KeyError, NotImplementedError):
             return None
         return Rating(total, self.tier(total, scenario.method), self._fit(memory, LIST_TOKENS)[0])
+
+    def ratings_at_hand(self, session: Session) -> dict[str, Rating | None]:
+        """What the list says of all models for which that is known already."""
+        found: dict[str, Rating | None] = {}
+        if self.scenario(session) == USUAL and self._compiler is compile_memory:
+            for model in self.library.entries:
+                kept = self.library.listed_bytes(model.id)
+                if kept is not None:
+                    found[model.id] = Rating(kept, self.tier(kept))
+        return found
 
     def list_bytes(self, session: Session, model: str) -> int | None:
         """The bytes of a model in the list, for the filter and for sorting by memory."""

@@ -8,14 +8,13 @@ from dataclasses import replace
 
 from vram_tui.estimator.memory import Memory, Term
 from vram_tui.estimator.records import record
-from vram_tui.estimator.scenario import DEFAULT_QUANT, Scenario
+from vram_tui.estimator.scenario import DEFAULT_QUANT, LIST_TOKENS, Scenario
 from vram_tui.quantities import format_tokens
 from vram_tui.session.answers import Answers
 from vram_tui.session.state import Row, Session
 
 Number = int | float | str
 
-LIST_TOKENS = 8192
 """The context that the fit glyph of a list row stands for."""
 
 
