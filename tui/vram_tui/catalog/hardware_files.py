@@ -108,11 +108,37 @@ def _strings(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def _accelerator(known: str, vendor: str, row: Mapping[str, Any], rules: HardwareCatalogue) -> Accelerator:
-    memory, tflops, link = row["memory"], row.get("tflops", {}), row.get("link", {})
-    price, ecc = row.get("price", {}), row.get("ecc")
+    memory, tflops, ecc = row["memory"], row.get("tflops", {}), row.get("ecc")
+    return Accelerator(
+        device=_device(known, vendor, row, rules),
+        confidence=row["confidence"],
+        checked=str(row["checked"]),
+        sources=tuple(row["sources"]),
+        aliases=_strings(row, "aliases"),
+        status=row.get("status", "released"),
+        released=row.get("released"),
+        memory_type=memory.get("type"),
+        memory_basis=memory["basis"],
+        dies=row.get("dies", 1),
+        compute_capability=row.get("compute_capability"),
+        gfx=row.get("gfx"),
+        gpu_cores=row.get("gpu_cores"),
+        driver_names=_strings(row, "driver_names"),
+        pci_ids=_strings(row, "pci_ids"),
+        same_driver_name_as=_strings(row, "same_driver_name_as"),
+        ecc=Ecc(**ecc) if ecc else None,
+        fp32_tflops=tflops.get("fp32"),
+        tflops_basis=tflops.get("basis"),
+        note="; ".join(text for text in (row.get("note"), row.get("tdp_note")) if text) or None,
+        disagreements=_strings(row, "disagreements"),
+    )
+
+
+def _device(known: str, vendor: str, row: Mapping[str, Any], rules: HardwareCatalogue) -> Device:
+    tflops, link, price = row.get("tflops", {}), row.get("link", {}), row.get("price", {})
     unified = row.get("unified", False)
-    total_bytes, usable_bytes, basis = _memory(row["device_class"], row["kind"], unified, memory, rules)
-    device = Device(
+    total_bytes, usable_bytes, basis = _memory(row["device_class"], row["kind"], unified, row["memory"], rules)
+    return Device(
         id=known,
         name=row["name"],
         vendor=vendor,
@@ -135,29 +161,6 @@ def _accelerator(known: str, vendor: str, row: Mapping[str, Any], rules: Hardwar
         peer_kind=link.get("peer"),
         peer_gbs=link.get("peer_gbs"),
         peer_built_in=link.get("peer_built_in", False),
-    )
-    return Accelerator(
-        device=device,
-        confidence=row["confidence"],
-        checked=str(row["checked"]),
-        sources=tuple(row["sources"]),
-        aliases=_strings(row, "aliases"),
-        status=row.get("status", "released"),
-        released=row.get("released"),
-        memory_type=memory.get("type"),
-        memory_basis=memory["basis"],
-        dies=row.get("dies", 1),
-        compute_capability=row.get("compute_capability"),
-        gfx=row.get("gfx"),
-        gpu_cores=row.get("gpu_cores"),
-        driver_names=_strings(row, "driver_names"),
-        pci_ids=_strings(row, "pci_ids"),
-        same_driver_name_as=_strings(row, "same_driver_name_as"),
-        ecc=Ecc(**ecc) if ecc else None,
-        fp32_tflops=tflops.get("fp32"),
-        tflops_basis=tflops.get("basis"),
-        note="; ".join(text for text in (row.get("note"), row.get("tdp_note")) if text) or None,
-        disagreements=_strings(row, "disagreements"),
     )
 
 
@@ -223,10 +226,6 @@ def _apple_limits(table: Mapping[str, Any]) -> AppleLimits:
         sources=tuple(table["sources"]),
         checked=str(table["checked"]),
     )
-
-
-def _tiers(content: Mapping[str, Any]) -> tuple[Tier, ...]:
-    return tuple(_tier(row) for row in content["tier"])
 
 
 def _tier(row: Mapping[str, Any]) -> Tier:

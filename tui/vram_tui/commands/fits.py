@@ -3,12 +3,14 @@
 import argparse
 from typing import Any
 
-from vram_tui.commands.common import Parser, add_common, print_json, print_table, workspace
+from vram_tui.commands.common import Parser, print_json, print_table, workspace
 from vram_tui.commands.errors import CommandError, NothingFoundError
-from vram_tui.commands.options import add_options, given
+from vram_tui.commands.options import given
+from vram_tui.commands.ranking import first, read
 from vram_tui.commands.workspace import Workspace
 from vram_tui.estimator.devices import Machine
 from vram_tui.estimator.fits import DEFAULT_FORMATS, MODEL_SORTS, Fitter, sort_fits
+from vram_tui.estimator.scenario import Scenario
 from vram_tui.exporters.rankings import fit_json, fits_table
 from vram_tui.quantities import format_tokens
 
@@ -20,19 +22,10 @@ def run(name: str, argv: list[str]) -> int:
     parser.add_argument(
         "hardware", nargs="*", metavar="HARDWARE", help="2x rtx-3090, 24GiB, a node, cpu; this machine if left out"
     )
-    parser.add_argument("--sort", default="parameters", metavar="KEY", help=f"by {', '.join(MODEL_SORTS)}")
     parser.add_argument("--filter", default="", metavar="WORDS", help="models that match: '>30b moe licence:mit'")
     parser.add_argument("--kind", metavar="KIND", help="this kind alone: Dense, MoE …")
     parser.add_argument("--vendor", metavar="NAME", help="models of this vendor alone")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N rows (20; 0: all)")
-    parser.add_argument("--all", action="store_true", help="also what does not fit")
-    add_common(parser, formats=True)
-    add_options(parser)
-    arguments = parser.parse_args(argv)
-    if arguments.sort not in MODEL_SORTS:
-        raise CommandError(f"--sort: '{arguments.sort[:40]}' is not one of {', '.join(MODEL_SORTS)}", "sort")
-    if arguments.limit < 0:
-        raise CommandError("--limit must be at least 1, or 0 for all", "limit")
+    arguments = read(parser, argv, MODEL_SORTS, "parameters", "fit")
     desk = workspace(arguments)
     options = given(vars(arguments))
     machine, notes = _machine(desk, " ".join(arguments.hardware), options)
@@ -40,18 +33,14 @@ def run(name: str, argv: list[str]) -> int:
     if not subjects:
         raise NothingFoundError("no models match")
     scenario = desk.scenario({key: value for key, value in options.items() if key != "gpus"})
-    quants = (options["quant"],) if "quant" in options else DEFAULT_FORMATS
     ctx = int(options.get("ctx", DEFAULT_CTX))
-    try:
-        fitter = Fitter(quants, ctx, scenario, machine, desk.facts)
-    except KeyError as unknown:
-        raise CommandError(f"no format '{str(unknown.args[0])[:40]}' (see vram-tui quants)", "quant") from None
+    fitter = _fitter(options, ctx, scenario, machine, desk)
     found = [fitter.settle(subject, fitter.fit(subject)) for subject in subjects]
     # What a machine of unknown RAM would have to leave there is no fit yet.
     kept = ("fits", "tight", "offload") if machine.host_ram_bytes is not None else ("fits", "tight")
     fitting = [one for one in found if one.fit in kept]
     rows = sort_fits(found if arguments.all else fitting, arguments.sort)
-    shown = rows[: arguments.limit] if arguments.limit else rows
+    shown = first(rows, arguments.limit)
     if arguments.json:
         print_json({
             "hardware": machine.name, "usable_bytes": machine.usable_bytes, "ctx": ctx, "runtime": scenario.runtime,
@@ -62,6 +51,14 @@ def run(name: str, argv: list[str]) -> int:
         head = f"{len(fitting)} of {len(found)} models fit, {len(shown)} shown"
         print_table(fits_table(shown, title, arguments.units, (head, *notes)), arguments)
     return 0 if fitting else 1
+
+
+def _fitter(options: dict[str, Any], ctx: int, scenario: Scenario, machine: Machine, desk: Workspace) -> Fitter:
+    quants = (options["quant"],) if "quant" in options else DEFAULT_FORMATS
+    try:
+        return Fitter(quants, ctx, scenario, machine, desk.facts)
+    except KeyError as unknown:
+        raise CommandError(f"no format '{str(unknown.args[0])[:40]}' (see vram-tui quants)", "quant") from None
 
 
 def _machine(desk: Workspace, text: str, options: dict[str, Any]) -> tuple[Machine, tuple[str, ...]]:

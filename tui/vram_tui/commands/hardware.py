@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
-from vram_tui.commands.common import Parser, add_common, print_json, print_table, workspace
+from vram_tui.commands.common import Parser, print_json, print_table, workspace
 from vram_tui.commands.errors import CommandError, NothingFoundError
-from vram_tui.commands.options import add_options, given
-from vram_tui.commands.workspace import Workspace
+from vram_tui.commands.options import given
+from vram_tui.commands.ranking import first, read
+from vram_tui.commands.workspace import Chosen, Workspace
 from vram_tui.estimator.placing import (
     HARDWARE_SORTS,
     Offer,
@@ -16,6 +17,7 @@ from vram_tui.estimator.placing import (
     rank_hardware,
     sort_placements,
 )
+from vram_tui.estimator.scenario import Scenario
 from vram_tui.exporters.rankings import hardware_table, placement_json
 from vram_tui.quantities import format_tokens
 
@@ -23,18 +25,9 @@ from vram_tui.quantities import format_tokens
 def run(name: str, argv: list[str]) -> int:
     parser = Parser(prog=f"vram-tui {name}", description="Hardware that runs a model, ranked.")
     parser.add_argument("model", metavar="MODEL", help="catalogue id or part of it, .gguf, config.json, folder")
-    parser.add_argument("--sort", default="price", metavar="KEY", help=f"by {', '.join(HARDWARE_SORTS)}")
     parser.add_argument("--kind", metavar="KIND", help="this kind alone: consumer, datacenter, apple, node, instance …")
     parser.add_argument("--vendor", metavar="NAME", help="this vendor alone")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most N rows (20; 0: all)")
-    parser.add_argument("--all", action="store_true", help="also what does not hold it")
-    add_common(parser, formats=True)
-    add_options(parser)
-    arguments = parser.parse_args(argv)
-    if arguments.sort not in HARDWARE_SORTS:
-        raise CommandError(f"--sort: '{arguments.sort[:40]}' is not one of {', '.join(HARDWARE_SORTS)}", "sort")
-    if arguments.limit < 0:
-        raise CommandError("--limit must be at least 1, or 0 for all", "limit")
+    arguments = read(parser, argv, HARDWARE_SORTS, "price", "hold it")
     desk = workspace(arguments)
     options = given(vars(arguments))
     chosen = desk.choose(arguments.model, options.get("profile", "verified"))
@@ -43,19 +36,10 @@ def run(name: str, argv: list[str]) -> int:
     offered = _offers(desk, options.get("gpus"), arguments.kind, arguments.vendor)
     if not offered:
         raise NothingFoundError("no hardware of that kind and vendor")
-    try:
-        asked = replace(scenario, machine=None)
-        ranked = rank_hardware(chosen.subject, quant, ctx, asked, desk.facts, offered)
-    except KeyError:
-        raise CommandError(f"no format '{quant[:40]}' (see vram-tui quants)", "quant") from None
-    if not ranked:
-        raise NothingFoundError(f"{scenario.runtime} runs on none of these")
-    # What does not hold it spread evenly holds it in no way; the others are made exact.
-    placer = Placer(chosen.subject, quant, ctx, asked, desk.facts)
-    ranked = tuple(placer.settle(one) if one.fits else one for one in ranked)
+    ranked = _ranked(chosen, quant, ctx, scenario, desk, offered)
     fitting = [one for one in ranked if one.fits]
     rows = sort_placements(ranked if arguments.all or not fitting else fitting, arguments.sort)
-    shown = rows[: arguments.limit] if arguments.limit else rows
+    shown = first(rows, arguments.limit)
     if arguments.json:
         print_json({
             "model": chosen.id, "quant": quant, "ctx": ctx, "runtime": scenario.runtime,
@@ -66,6 +50,23 @@ def run(name: str, argv: list[str]) -> int:
         notes = _notes(ranked, fitting, shown)
         print_table(hardware_table(shown, title, chosen.native_tokens, arguments.units, notes), arguments)
     return 0 if fitting else 1
+
+
+def _ranked(
+    chosen: Chosen, quant: str, ctx: int, scenario: Scenario, desk: Workspace, offered: list[Offer]
+) -> tuple[Placement, ...]:
+    """Every offer with the cell on it. Raises CommandError for an unknown format, NothingFoundError for a runtime that
+    runs on none of them."""
+    asked = replace(scenario, machine=None)
+    try:
+        ranked = rank_hardware(chosen.subject, quant, ctx, asked, desk.facts, offered)
+    except KeyError:
+        raise CommandError(f"no format '{quant[:40]}' (see vram-tui quants)", "quant") from None
+    if not ranked:
+        raise NothingFoundError(f"{scenario.runtime} runs on none of these")
+    # What does not hold it spread evenly holds it in no way; the others are made exact.
+    placer = Placer(chosen.subject, quant, ctx, asked, desk.facts)
+    return tuple(placer.settle(one) if one.fits else one for one in ranked)
 
 
 def _offers(desk: Workspace, gpus: str | None, kind: str | None, vendor: str | None) -> list[Offer]:

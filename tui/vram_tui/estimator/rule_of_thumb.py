@@ -4,8 +4,11 @@ total = parameters × bytes per weight × (1 + overhead + 1 %) + 2 · layers · 
 The 1 % stands for activations; the cache is not multiplied.
 """
 
+from dataclasses import replace
+
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Cost, DeviceMemory, Memory, Reach, Weights
+from vram_tui.estimator.profile import Profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.stored import format_of
@@ -34,49 +37,13 @@ def compile_rule_of_thumb(subject: Subject, quant: str, scenario: Scenario, fact
     profile = subject.profile
     bits = nominal_bits(subject, quant, facts)
     weights = round(profile.parameters * bits / 8)
-    overhead = round(weights * scenario.overhead_percent / 100)
-    activations = round(weights * ACTIVATIONS_PERCENT / 100)
-    per_token = 0
-    if profile.caches:
-        first = profile.caches[0]
-        per_token = F16_BYTES * profile.layer_count * (first.k_width + first.v_width)
     costs = (
-        Cost(
-            "weights",
-            "weights",
-            weights,
-            formula="parameters × bits / 8",
-            numbers=(("parameters", profile.parameters), ("bits", bits)),
-            basis="assumed",
-            source=SOURCE,
+        _cost(
+            "weights", "weights", "parameters × bits / 8", weights, ("parameters", profile.parameters), ("bits", bits)
         ),
-        Cost(
-            "kv cache",
-            "kv",
-            per_cell=((0, per_token),),
-            formula="cells × layers × (K + V elements) × 2 bytes",
-            numbers=(("layers", profile.layer_count), ("bytes_per_token", per_token)),
-            basis="assumed",
-            source=SOURCE,
-        ),
-        Cost(
-            "overhead",
-            "runtime",
-            overhead,
-            formula="weights × percent",
-            numbers=(("weights", weights), ("percent", scenario.overhead_percent)),
-            basis="assumed",
-            source=SOURCE,
-        ),
-        Cost(
-            "activations",
-            "compute",
-            activations,
-            formula="weights × percent",
-            numbers=(("weights", weights), ("percent", ACTIVATIONS_PERCENT)),
-            basis="assumed",
-            source=SOURCE,
-        ),
+        _cache(profile),
+        _share("overhead", "runtime", weights, scenario.overhead_percent),
+        _share("activations", "compute", weights, ACTIVATIONS_PERCENT),
     )
     usable = None
     if scenario.machine and scenario.machine.devices:
@@ -90,3 +57,23 @@ def compile_rule_of_thumb(subject: Subject, quant: str, scenario: Scenario, fact
         native_tokens=profile.context_tokens,
         runtime=scenario.runtime,
     )
+
+
+def _cost(name: str, group: str, formula: str, size: int, *numbers: tuple[str, int | float | str]) -> Cost:
+    return Cost(name, group, size, formula=formula, numbers=numbers, basis="assumed", source=SOURCE)
+
+
+def _share(name: str, group: str, weights: int, percent: float) -> Cost:
+    size = round(weights * percent / 100)
+    return _cost(name, group, "weights × percent", size, ("weights", weights), ("percent", percent))
+
+
+def _cache(profile: Profile) -> Cost:
+    """Keys and values of every layer as wide as those of the first."""
+    per_token = 0
+    if profile.caches:
+        first = profile.caches[0]
+        per_token = F16_BYTES * profile.layer_count * (first.k_width + first.v_width)
+    formula = "cells × layers × (K + V elements) × 2 bytes"
+    numbers = (("layers", profile.layer_count), ("bytes_per_token", per_token))
+    return replace(_cost("kv cache", "kv", formula, 0, *numbers), per_cell=((0, per_token),))
