@@ -1,11 +1,12 @@
 """One model of the catalogue: the facts of its TOML file as frozen records, read without a validation library."""
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, fields
 from datetime import date
 from typing import Any
 
-from vram_tui.catalog.notation import NotationError, read_files, read_model
+from vram_tui.catalog.kinds import wrong
+from vram_tui.catalog.notation import NotationError, read_files, read_model, shown
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.records import record
 from vram_tui.estimator.stored import StoredFile
@@ -115,7 +116,7 @@ def read_entry(entry_id: str, data: Mapping[str, Any], origin: str = "shipped") 
     architecture, parameters = data.get("architecture", {}), data.get("parameters", {})
     context = data.get("context", {})
     try:
-        return Entry(
+        found = Entry(
             id=entry_id,
             name=_text(data, "name"),
             family=_text(data, "family"),
@@ -147,6 +148,10 @@ def read_entry(entry_id: str, data: Mapping[str, Any], origin: str = "shipped") 
             files=read_files(data),
             origin=origin,
         )
+        _check(found, _PLACES)
+        return found
+    except NotationError:
+        raise
     except (TypeError, AttributeError) as error:
         raise NotationError("", f"a value has the wrong form: {error}", "compare with a shipped entry") from error
 
@@ -155,7 +160,29 @@ def read_published(table: Mapping[str, Any]) -> Published:
     values: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in table.items()}
     values["figures"] = tuple(Figure(**figure) for figure in table.get("figures", ()))
     values["released"] = read_date(table.get("released"))
-    return Published(**values)
+    found = Published(**values)
+    _check(found, {}, "published.")
+    for index, figure in enumerate(found.figures):
+        _check(figure, {}, f"published.figures.{index}.")
+    return found
+
+
+_PLACES = {
+    "context_native": "context.native",
+    "parameters_published": "parameters.published",
+    "parameters_counts": "parameters.counts",
+    "parameters_source": "parameters.source",
+    "active_advertised": "parameters.active_advertised",
+} | {name: f"architecture.{name}" for name in ("hf_class", "model_type", "native_dtype", "activation", "position")}
+"""Where a field of an entry stands in its file, unless under its own name."""
+
+
+def _check(found: object, places: Mapping[str, str], where: str = "") -> None:
+    """Every field is of its kind. Raises NotationError with the first that is not."""
+    for one in fields(found):  # type: ignore[arg-type]
+        value = getattr(found, one.name)
+        if mend := wrong(one, value):
+            raise NotationError(places.get(one.name, where + one.name), f"cannot be {shown(value)}", f"write {mend}")
 
 
 def read_date(value: object) -> date | None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, cast
 
+from vram_tui.catalog.field_words import WORDS
+from vram_tui.catalog.kinds import wrong
 from vram_tui.estimator.blocks import (
     Attention,
     Compressed,
@@ -37,6 +39,7 @@ from vram_tui.estimator.model import (
     Tower,
 )
 from vram_tui.estimator.stored import StoredFile
+from vram_tui.text import safe
 
 MIXERS: Mapping[str, type[Any]] = {
     block.kind: block
@@ -75,6 +78,13 @@ MODEL_FIELDS = (
 """Fields of Model that stand in `[architecture]`, in the order in which they are written."""
 
 
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "Model.norm": ("rms", "layer"),
+    "Model.norms": ("pre", "post", "sandwich", "pre+post-ffn", "parallel", "none"),
+}
+"""What the text fields of the model may say, beside those of the blocks."""
+
+MAX_DEPTH = 4096
 MAX_LAYERS = 1 << 16
 _AGAIN = "import the file again"
 
@@ -217,7 +227,19 @@ def _build(record: type[Any], values: object, where: str) -> Any:
     for name, one in known.items():
         if name not in values and one.default is MISSING and one.default_factory is MISSING:
             raise NotationError(f"{where}.{RENAMED.get(name, name)}", "is missing", "add it")
+    for name, value in values.items():
+        place = f"{where}.{RENAMED.get(name, name)}"
+        if mend := wrong(known[name], value):
+            raise NotationError(place, f"cannot be {shown(value)}", f"write {mend}")
+        choices = CHOICES.get(f"{record.__name__}.{name}") or WORDS.get(name, ())
+        if isinstance(value, str) and choices and value not in choices:
+            raise NotationError(place, f"cannot be {shown(value)}", _known(choices))
     return record(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+
+def shown(value: object) -> str:
+    """A value as a person may have written it, cut to a few words."""
+    return safe(repr(value), 60)
 
 
 def _stack(part: Mapping[str, Any], index: int, mixers: Mapping[str, Mixer], feeds: Mapping[str, FeedForward]) -> Stack:
@@ -226,8 +248,10 @@ def _stack(part: Mapping[str, Any], index: int, mixers: Mapping[str, Mixer], fee
     if not layers:
         raise NotationError(f"{where}.layers", "is missing or empty", 'write layers = ["mixer+feed_forward"]')
     repeat = part.get("repeat", 1)
-    if not isinstance(repeat, int) or repeat < 1:
+    if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
         raise NotationError(f"{where}.repeat", "should be a whole number from 1", "write repeat = 1 or leave it out")
+    if repeat * len(layers) > MAX_DEPTH:
+        raise NotationError(f"{where}.repeat", f"makes more than {MAX_DEPTH} layers", "write how many there are")
     return Stack(layers, repeat)
 
 
@@ -244,6 +268,8 @@ def read_layer(text: object, mixers: Mapping[str, Mixer], feeds: Mapping[str, Fe
 def _mtp(table: Mapping[str, Any], mixers: Mapping[str, Mixer], feeds: Mapping[str, FeedForward]) -> Mtp:
     layers = tuple(read_layer(text, mixers, feeds, "mtp.layers") for text in table.get("layers", ()))
     rest = {key: value for key, value in table.items() if key != "layers"}
+    if isinstance(repeat := rest.get("repeat", 1), int) and not 1 <= repeat * len(layers) <= MAX_DEPTH:
+        raise NotationError("mtp.repeat", f"makes no layer, or more than {MAX_DEPTH}", "write how many there are")
     return cast(Mtp, _build(Mtp, {**rest, "layers": layers}, "mtp"))
 
 

@@ -9,9 +9,12 @@ from vram_tui.catalog.entries import Entry, read_entry
 from vram_tui.catalog.faults import Fault
 from vram_tui.catalog.lines import line_of
 from vram_tui.catalog.notation import NotationError
+from vram_tui.estimator.profile import profile
+from vram_tui.text import safe
 
 _ID = re.compile(r"[A-Za-z0-9][\w.+-]*/[A-Za-z0-9][\w.+-]*")
 MAX_FILE_BYTES = 1 << 20
+COMPARE = "compare with a shipped entry"
 
 
 def read_user_entries(folder: Path) -> tuple[dict[str, Entry], list[Fault]]:
@@ -52,14 +55,16 @@ def read_file(path: Path, known: str, origin: str) -> Entry | Fault:
     except (OSError, UnicodeDecodeError) as error:
         return Fault(path, None, "", f"cannot be read: {error}")
     try:
-        return read_entry(known, tomli.loads(text), origin)
+        found = read_entry(known, tomli.loads(text), origin)
+        profile(found.model)  # which the list needs: blocks that do not go together are told here
+        return found
     except tomli.TOMLDecodeError as error:
         return Fault(path, error.lineno, "", error.msg, "mend the TOML there")
     except NotationError as error:
         parts = [int(part) if part.isdigit() else part for part in error.field.split(".") if part]
         return Fault(path, line_of(text, parts), error.field, error.message, error.mend)
-    except (ValueError, RecursionError, OverflowError) as error:
-        return Fault(path, None, "", str(error), "compare with a shipped entry")
+    except (ValueError, RecursionError, ArithmeticError, LookupError, TypeError) as error:
+        return Fault(path, None, "", f"the blocks do not go together: {safe(str(error), 200)}", COMPARE)
 
 
 def _files(folder: Path) -> Iterator[Path]:
