@@ -6,7 +6,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from vram_tui.estimator.compiling import compile as compile_memory
-from vram_tui.estimator.devices import Machine
+from vram_tui.estimator.devices import TIGHT_SHARE, Machine
 from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.records import record
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
 KEPT_MEMORIES = 256
 USUAL = Scenario()
 """The scenario for which a compiled catalogue brings the figures of its list."""
-TIGHT_SHARE = 0.05
-"""A fit with less than this share of the machine to spare is called tight."""
-SPILLING_RUNTIMES = ("llama.cpp", "ollama")
-"""Runtimes that can leave a part of the weights in host memory."""
+SPILLING_ENGINE = "llama.cpp"
+"""The engine that can leave a part of the weights in host memory."""
 
 
 class Summary(Protocol):
@@ -236,6 +234,11 @@ class Answers:
                 return index
         return len(tiers) - 1
 
+    def spills(self, runtime: str) -> bool:
+        """Whether the runtime, or the one whose rules it follows, can leave weights in RAM."""
+        known = self.facts.runtimes.get(runtime)
+        return known is not None and SPILLING_ENGINE in (known.id, known.engine)
+
     def _fit(self, memory: Memory, tokens: int) -> tuple[str, int | None]:
         fits = memory.fits(tokens)
         if fits is None:
@@ -244,7 +247,7 @@ class Answers:
         if fits:
             usable = min(device.usable_bytes or 0 for device in memory.devices)
             return ("tight" if headroom < usable * TIGHT_SHARE else "fits"), headroom
-        if memory.runtime in SPILLING_RUNTIMES:
+        if self.spills(memory.runtime):
             usable = sum(device.usable_bytes or 0 for device in memory.devices)
             if memory.at(tokens) - memory.group_bytes(tokens, "weights") < usable:
                 return "offload", headroom

@@ -14,7 +14,7 @@ from vram_tui.session.counts import cache_parts
 from vram_tui.session.edits import EditError
 from vram_tui.session.explaining import Asked
 from vram_tui.session.specs import facts_of, headline_of, state_bytes
-from vram_tui.session.state import NATIVE, Named, Row, Session
+from vram_tui.session.state import NATIVE, Row, Session
 
 MAX_COLUMNS = edits.MAX_MARKS
 AXES = ("contexts", "quantizations")
@@ -154,11 +154,6 @@ def use_comparison(session: Session, text: str, known: Callable[[str], bool]) ->
     raise EditError(
         f"no comparison '{text.strip()[:40]}'" + (f": there are {names}" if names else ": none is saved yet")
     )
-
-
-def delete_comparison(session: Session, name: str) -> Session:
-    kept: tuple[Named[tuple[str, ...]], ...] = tuple(saved for saved in session.comparisons if saved.name != name)
-    return replace(session, comparisons=kept)
 
 
 # Figures -------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.records import record
 from vram_tui.estimator.rule_of_thumb import METHOD as RULE_OF_THUMB
 from vram_tui.estimator.units import MIB
-from vram_tui.session.answers import SPILLING_RUNTIMES, Answers
+from vram_tui.session.answers import Answers
 from vram_tui.session.explaining import Asked, memory_of
 
 TOWER_BYTES = 2
@@ -45,7 +45,7 @@ def uncounted(answers: Answers, asked: Asked) -> tuple[Uncounted, ...]:
         bits = memory.weights.bits_per_weight if isinstance(memory, Memory) else 16.0
         words = f"{size:,} parameters at {bits:.2f} bits, where the runtime loads them"
         found.append(Uncounted("MTP layers", round(size * bits / 8), "device", words))
-    if asked.scenario.runtime in SPILLING_RUNTIMES or (runtime and runtime.engine in SPILLING_RUNTIMES):
+    if answers.spills(asked.scenario.runtime):
         found.append(Uncounted("draft model", None, "device", "a second model that guesses ahead, if you load one"))
     display = runtime.constants.get("reserve.display") if runtime else None
     size_bytes = round(display.value * MIB) if display and display.unit.lower() == "mib" else None
