@@ -100,8 +100,18 @@ class Runners:
         machine = answers.machine(reference) if reference else None
         if reference is None or machine is None or not loads(scenario.runtime, answers.facts, machine.devices):
             return None
+        offer = Offer(reference, "datacenter", machine, COUNTS)
+        if scenario.method == "bytes-per-weight":
+            # The rule knows nothing of what every card repeats: its total is shared out as it is.
+            limit = next((tier.nominal_bytes for tier in reversed(answers.facts.tiers) if tier.nominal_bytes), 0) or 1
+            count = next((count for count in COUNTS if (cell.bytes or 0) <= count * limit), 0)
+            if not count:
+                return None
+            several = offer.machine(count)
+            rate = speed(subject, quant, cell.tokens, replace(scenario, machine=several), answers.facts)
+            return Running(several.name, _words(Plan(1, count), several), rate)
         placer = Placer(subject, quant, cell.tokens, replace(scenario, machine=None), answers.facts)
-        placed = placer.settle(placer.place(Offer(reference, "datacenter", machine, COUNTS)))
+        placed = placer.settle(placer.place(offer))
         if not placed.fits:
             return None
         return Running(placed.machine.name, _words(placed.plan, placed.machine), placed.speed, placed.largest_ctx)

@@ -13,7 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from vram_tui.app.screens import import_soon
-from vram_tui.app.screens.base import SMALLEST
+from vram_tui.app.screens.base import SMALLEST, HouseScreen
 from vram_tui.app.screens.explore_lines import bits_words, loss_note, plain, short_sheet, target_legend, tier_legend
 from vram_tui.app.screens.grid_editing import GridEditing
 from vram_tui.app.widgets.breakdown import Breakdown
@@ -55,7 +55,7 @@ PLOT_LINES = 12
 TABS = ("grid", "spec", "plot")
 
 
-class Explore(GridEditing):
+class Explore(GridEditing, HouseScreen):
     """Sidebar, specification, grid, plot and breakdown around one session."""
 
     # Its style sheet, explore.tcss, belongs to the app: it is needed at every start.
@@ -114,7 +114,7 @@ class Explore(GridEditing):
         self._entries = self.home.answers.library.entries
         self._summaries = {summary.id: summary for summary in self._entries}
         self._families = dict(Counter(summary.family for summary in self._entries))
-        self.models.ratings = {}
+        self.models.ratings = self.home.answers.ratings_at_hand(self.home.session)
 
     # Layout
 
@@ -219,7 +219,7 @@ class Explore(GridEditing):
     def session_changed(self, old: Session, new: Session) -> None:
         super().session_changed(old, new)
         if (old.scenario, old.target) != (new.scenario, new.target):
-            self.models.ratings = {}
+            self.models.ratings = self.home.answers.ratings_at_hand(new)
             self.call_later(self._rate_again)
         if (old.filter, old.sort) != (new.filter, new.sort):
             self._filter(new.filter)
@@ -433,7 +433,7 @@ class Explore(GridEditing):
             return (), 0
         if self.focused is self.spec:
             labels = fact_labels(answers.library.entry(model), summary)
-            return [AskedFact(model, label) for label in labels], 0
+            return [AskedFact(model, label) for label in labels], min(self.spec.cursor, len(labels) - 1)
         if self.focused is self.models:
             facts = [AskedFact(model, "parameters"), *([AskedFact(model, "active")] if "MoE" in summary.kind else [])]
             return [asked_in_list(answers, session, model), *facts], 0

@@ -188,7 +188,7 @@ class Hardware(RankedScreen):
         watts = one.machine.tdp_w
         cells = {
             "used": (figures, FIT_STYLES[one.fit] if one.fits else ""),
-            "bar": (self.ranking.bar(one.used_bytes / max(one.usable_bytes, 1), 10), "bar-weights"),
+            "bar": (self.ranking.bar(one.used_bytes / max(one.usable_bytes, 1)), "bar-weights"),
             "reach": (reach_words(one.largest_ctx, native), "good" if whole else ""),
             "price": (price_words(one), "bold"),
             "plan": (plan_words(one), "dim"),

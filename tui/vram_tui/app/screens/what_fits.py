@@ -208,7 +208,7 @@ class WhatFits(RankedScreen):
             else (f"-{spare}" if lacking else spare, ""),
             "size": (format_parameters(summary.parameters if summary else one.parameters), "dim"),
             "used": (f"{used} / {usable}", ""),
-            "bar": (self.ranking.bar(one.used_bytes / max(one.usable_bytes, 1), 10), "bar-weights"),
+            "bar": (self.ranking.bar(one.used_bytes / max(one.usable_bytes, 1)), "bar-weights"),
             **self.speed_cells(one.speed),
         }
         mark = f"{glyphs.mark} " if one.model in self.home.session.marks else ""

@@ -10,7 +10,8 @@ from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, Run, fitted,
 from vram_tui.text import safe
 
 GAP = 2
-LEAST_NAME, MOST_NAME = 18, 46
+LEAST_NAME, MOST_NAME = 18, 56
+BAR, MOST_BAR = 10, 30
 
 
 class Heading(NamedTuple):
@@ -47,6 +48,7 @@ class Ranking(LinePanel):
         self.filter = ""
         self.message = ""
         self.legend: Line = EMPTY
+        self.bar_width = BAR
 
     @property
     def page(self) -> int:
@@ -78,13 +80,19 @@ class Ranking(LinePanel):
             kept.remove(max(kept, key=lambda one: one.rank))
         return tuple(kept)
 
+    def _stretched(self, shown: tuple[Heading, ...], width: int) -> tuple[Heading, ...]:
+        """The same, with the bar taking what the longest name leaves."""
+        spare = width - 2 - MOST_NAME - sum(one.width + GAP for one in shown)
+        self.bar_width = BAR + min(max(spare, 0), MOST_BAR - BAR)
+        return tuple(one._replace(width=self.bar_width) if one.id == "bar" else one for one in shown)
+
     # Drawing
 
     def draw(self) -> None:
         if not self.is_attached or not self.size.height:
             return
         width = self.size.width
-        shown = self.shown_headings(width)
+        shown = self._stretched(self.shown_headings(width), width)
         name = min(width - 2 - sum(one.width + GAP for one in shown), MOST_NAME)
         lines = [self._filter_line(width), self._heading_line(shown, name)]
         if not self.count:
@@ -122,8 +130,9 @@ class Ranking(LinePanel):
             runs.append(Run(" " * (width - width_of(runs)), over))
         return tuple(runs)
 
-    def bar(self, share: float, width: int) -> str:
-        """A share of one as a bar of that many cells."""
+    def bar(self, share: float) -> str:
+        """A share of one as a bar in the width of its column."""
+        width = self.bar_width
         full = min(max(round(share * width), 1 if share > 0 else 0), width)
         return self.glyphs.bar * full + self.glyphs.rest * (width - full)
 
@@ -164,9 +173,9 @@ class Ranking(LinePanel):
     def do_last(self) -> None:
         self.move(self.count)
 
-    def on_resize(self) -> None:
+    def resized(self) -> None:
         self._scroll()
-        super().on_resize()
+        super().resized()
 
     def on_focus(self) -> None:
         self.draw()

@@ -14,7 +14,7 @@ TWO_COLUMNS = 66
 
 
 class SpecPanel(LinePanel):
-    """Shows one entry; scrolls when it is higher than its place."""
+    """Shows one entry with a cursor on one of its figures; scrolls when it is higher than its place."""
 
     def __init__(self, widget_id: str | None = None) -> None:
         super().__init__(widget_id)
@@ -22,14 +22,24 @@ class SpecPanel(LinePanel):
         self.summary: Any = None
         self.others = 0
         self.top = 0
+        self.cursor = 0
+        """Which of the figures `=` explains: those of the headline, then the facts, in the order of the sheet."""
         self._sheet: list[Line] = []
+        self._places: dict[str, int] = {}
+        self._made_for: object = None
 
     def fill(self, entry: Any, summary: Any, others: int) -> None:
         if entry is not self.entry:
-            self.top = 0
+            self.top = self.cursor = 0
         self.entry, self.summary, self.others = entry, summary, others
-        self._sheet = self.sheet(*self.size) if self.size.width else []
+        self._made_for = None
         self.draw()
+
+    @property
+    def _chosen(self) -> str:
+        """The label under the cursor; empty where nobody looks."""
+        labels = list(self._places)
+        return labels[min(self.cursor, len(labels) - 1)] if labels and self.has_focus else ""
 
     def sheet(self, width: int, height: int) -> list[Line]:
         """All lines for a width. What fits in `height` stands first: the about text is cut there and whole below."""
@@ -38,15 +48,18 @@ class SpecPanel(LinePanel):
         lines = [self._name_line(width), EMPTY]
         figures = headline_of(self.entry, self.summary)
         facts = facts_of(self.entry)
+        self._places = dict.fromkeys((fact.label for fact in (*figures, *facts)), 0)
         if width < TWO_COLUMNS:
-            facts_lines = [*self._facts(figures, width), EMPTY, *self._facts(facts, width), EMPTY]
-            return [*lines, *facts_lines, *self._about(width), EMPTY, *self._notes(width), *self._sources(width)]
+            lines += [*self._facts(figures, width, len(lines)), EMPTY]
+            lines += [*self._facts(facts, width, len(lines)), EMPTY]
+            return [*lines, *self._about(width), EMPTY, *self._notes(width), *self._sources(width)]
         left = min(max(43, width * 55 // 100), 64)
         right = width - left - 2
-        told = self._facts(facts, left)
-        if len(lines) + 3 + len(told) > height:
+        if len(lines) + 3 + len(self._facts(facts, left, 0)) > height:
             lines = lines[:1]
+        self._places.update(dict.fromkeys((fact.label for fact in figures), len(lines)))
         lines += [*self._strip_of(figures, width), EMPTY]
+        told = self._facts(facts, left, len(lines))
         notes = self._notes(right)
         about = self._about(right)
         room = max(height - len(lines) - len(notes) - 1, 3)
@@ -76,7 +89,7 @@ class SpecPanel(LinePanel):
         spans = [max(len(f.value) + (len(f.published) + 3 if f.published else 0), len(f.label)) for f in figures]
         gap = min(max((width - sum(spans)) // max(len(spans) - 1, 1), 1), 6)
         for figure, span in zip(figures, spans, strict=True):
-            runs = [Run(figure.value, "bold")]
+            runs = [Run(figure.value, "cursor" if figure.label == self._chosen else "bold")]
             if figure.published:
                 runs += [Run(f" {self.glyphs.differs} ", "warn"), Run(figure.published, "dim")]
             blank = " " * (span - width_of(runs) + gap)
@@ -84,17 +97,20 @@ class SpecPanel(LinePanel):
             below.append(Run(padded(figure.label, span + gap), "dim"))
         return [_cut(above, width), _cut(below, width)]
 
-    def _facts(self, facts: tuple[Fact, ...], width: int) -> list[Line]:
+    def _facts(self, facts: tuple[Fact, ...], width: int, first: int) -> list[Line]:
+        """Labels and values, noting the line of each; `first` is where they begin on the sheet."""
         lines: list[Line] = []
         for fact in facts:
             room = width - LABEL
-            label = Run(padded(fact.label, LABEL), "dim")
+            self._places[fact.label] = first + len(lines)
+            style = "cursor" if fact.label == self._chosen else ""
+            label = Run(padded(fact.label, LABEL), style or "dim")
             value = wrapped(safe(fact.value, 200), room) or [""]
             said = f"{self.glyphs.differs} {safe(fact.published, 200)}" if fact.published else ""
             if said and len(value) == 1 and len(value[0]) + 1 + len(said) <= room:
-                lines.append((label, Run(value[0] + " ", ""), *self._said(said)))
+                lines.append((label, Run(value[0], style), Run(" "), *self._said(said)))
                 continue
-            lines.append((label, Run(value[0])))
+            lines.append((label, Run(value[0], style)))
             lines += [(Run(" " * LABEL), Run(more)) for more in value[1:]]
             for index, more in enumerate(wrapped(said, room)):
                 runs = self._said(more) if index == 0 else (Run(more, "dim"),)
@@ -145,28 +161,51 @@ class SpecPanel(LinePanel):
         height = self.size.height
         if not self.is_attached or not height:
             return
+        asked = (self.size, self.has_focus, self.cursor)
+        if asked != self._made_for:
+            self._sheet, self._made_for = self.sheet(*self.size), asked
         last = max(len(self._sheet) - height, 0)
         self.top = min(self.top, last)
         left = last - self.top
         self.border_subtitle = f"{self.glyphs.down} {left} more line{'s' * (left > 1)}" if left else ""
         self.show(self._sheet[self.top : self.top + height])
 
-    def on_resize(self) -> None:
-        self._sheet = self.sheet(*self.size)
-        super().on_resize()
-
     def _scroll(self, step: int) -> None:
         self.top = min(max(self.top + step, 0), max(len(self._sheet) - self.size.height, 0))
+        self.draw()
+
+    def _move(self, step: int) -> None:
+        """To another figure, which comes into sight; past the last one the sheet scrolls on."""
+        cursor = min(max(self.cursor + step, 0), max(len(self._places) - 1, 0))
+        if cursor == self.cursor:
+            self._scroll(step)
+            return
+        self.cursor = cursor
+        place = self._places[list(self._places)[cursor]]
+        self.top = max(min(self.top, place if cursor else 0), place + 2 - self.size.height)
         self.draw()
 
     def do_open(self) -> None:
         house(self.app).perform("about")
 
     def do_up(self) -> None:
-        self._scroll(-1)
+        self._move(-1)
 
     def do_down(self) -> None:
-        self._scroll(1)
+        self._move(1)
+
+    def do_left(self) -> None:
+        self._move(-1)
+
+    def do_right(self) -> None:
+        self._move(1)
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        lines = [place for place in self._places.values() if offset and place <= self.top + offset.y]
+        if lines:
+            self.cursor = list(self._places.values()).index(lines[-1])
+            self.draw()
 
     def do_page_up(self) -> None:
         self._scroll(-max(self.size.height - 2, 1))
