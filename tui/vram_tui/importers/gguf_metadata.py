@@ -305,7 +305,16 @@ def _short_conv(mixer: Mixer, model: Model) -> Values:
 
 def _lightning(mixer: Mixer, model: Model) -> Values:
     assert isinstance(mixer, Lightning)
-    return {"attention.key_length": mixer.head_dim, "attention.value_length": mixer.head_dim}
+    return {
+        "attention.key_length": mixer.head_dim,
+        "attention.value_length": mixer.head_dim,
+        "attention.head_count_kv": _key_heads(model.layers()),
+    }
+
+
+def _key_heads(layers: Iterable[Layer]) -> int:
+    """Of the layers with attention: where one number counts for all, the recurrent ones state it too."""
+    return max((one.kv_heads for layer in layers for one in _mixers(layer) if isinstance(one, Attention)), default=0)
 
 
 _MIXERS: Mapping[type, Callable[[Mixer, Model], Values]] = {
@@ -344,10 +353,7 @@ def _recurrent(layers: tuple[Layer, ...], model: Model) -> Values:
     full = [index for index, state in enumerate(states[: model.layer_count]) if not state]
     if full:
         found["full_attention_interval"] = full[0] + 1
-    # Recurrent layers count the key heads of the others.
-    found["attention.head_count_kv"] = max(
-        (one.kv_heads for layer in layers for one in _mixers(layer) if isinstance(one, Attention)), default=0
-    )
+    found["attention.head_count_kv"] = _key_heads(layers)
     return found
 
 

@@ -127,6 +127,7 @@ _BY_ARCHITECTURE: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("bailingmoe3", "ssm_f"): ("ssm_f_a.weight",),
     ("bailingmoe3", "ssm_g"): ("ssm_g_a.weight",),
     ("hy_v3", "router_bias"): ("exp_probs_b",),
+    ("minimax-01", "attn_norm_inner"): ("attn_norm_2.weight",),
     ("kimi-k3", "latent_down"): ("ffn_routed_down.weight",),
     ("kimi-k3", "latent_up"): ("ffn_routed_up.weight",),
 }
