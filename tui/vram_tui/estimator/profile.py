@@ -1,5 +1,7 @@
 """What compiling asks of a model, folded once: counts, caches, states, as flat numbers."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -108,32 +110,47 @@ def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+class _Trunk(NamedTuple):
+    """The layers of a trunk: its different ones with their kinds and how often each comes, and all in their order."""
+
+    different: tuple[Layer, ...]
+    kinds: tuple[LayerKind, ...]
+    counts: tuple[int, ...]
+    order: tuple[int, ...]
+    caches: tuple[CacheGroup, ...]
+
+    def total(self, value: Callable[[LayerKind], int]) -> int:
+        """A value of every layer, added up."""
+        return sum(value(kind) * count for kind, count in zip(self.kinds, self.counts, strict=True))
+
+
+def _trunk(model: Model) -> _Trunk:
+    groups: dict[CacheRow, int] = {}
+    numbers: dict[Layer, int] = {}
+    kinds: list[LayerKind] = []
+    order = []
+    for layer in model.layers():
+        if layer not in numbers:
+            numbers[layer] = len(kinds)
+            kinds.append(_layer_kind(model, layer, groups))
+        order.append(numbers[layer])
+    counts = Counter(order)
+    per_group = [0] * len(groups)
+    for number, kind in enumerate(kinds):
+        for index in kind.caches:
+            per_group[index] += counts[number]
+    caches = tuple(CacheGroup(*_row(row), count) for row, count in zip(groups, per_group, strict=True))
+    return _Trunk(
+        tuple(numbers), tuple(kinds), tuple(counts[number] for number in range(len(kinds))), tuple(order), caches
+    )
+
+
 def profile(model: Model) -> Profile:
     """Fold a model's blocks into the numbers that compiling needs."""
     from vram_tui.estimator.compute import warnings
 
-    groups: dict[CacheRow, int] = {}
-    kinds: dict[Layer, int] = {}
-    rows: list[LayerKind] = []
-    layers: list[int] = []
-    counts: list[int] = []
-    for layer in model.layers():
-        if layer not in kinds:
-            kinds[layer] = len(rows)
-            rows.append(_layer_kind(model, layer, groups))
-            counts.append(0)
-        layers.append(kinds[layer])
-        counts[kinds[layer]] += 1
-    per_group = [0] * len(groups)
-    for kind, count in zip(rows, counts, strict=True):
-        for index in kind.caches:
-            per_group[index] += count
-
-    def total(values: list[int]) -> int:
-        return sum(value * count for value, count in zip(values, counts, strict=True))
-
-    tensors = trunk_tensors(model, file=False)
-    caches = tuple(CacheGroup(*_row(row), count) for row, count in zip(groups, per_group, strict=True))
+    trunk, tensors = _trunk(model), trunk_tensors(model, file=False)
+    routed = (layer.feed_forward for layer in trunk.different)
     return Profile(
         hidden_size=model.hidden_size,
         vocab_size=model.frame(file=True).vocab_size,
@@ -144,26 +161,26 @@ def profile(model: Model) -> Profile:
         active_parameters=active_parameters(model, tensors),
         mtp_parameters=sum(row.tensor.elements for row in tensors if row.tensor.counted and row.mtp),
         mtp_layers=sum(1 for _ in model.mtp_layers()),
-        experts=max(
-            (layer.feed_forward.count for layer in kinds if isinstance(layer.feed_forward, Experts)), default=0
-        ),
-        caches=caches,
+        experts=max((half.count for half in routed if isinstance(half, Experts)), default=0),
+        caches=trunk.caches,
         mtp_caches=_mtp_caches(model),
-        kinds=tuple(rows),
-        layers=tuple(layers),
+        kinds=trunk.kinds,
+        layers=trunk.order,
         head_shapes=_head_shapes(model),
         stated_v_dim=model.gguf.value_length,
-        k_only=any(
-            group.kind in ("mla", "compressed") or (not group.v_width and group.kind == "swa") for group in caches
-        ),
-        conv_state=total([kind.conv_state for kind in rows]),
-        matrix_state=total([kind.matrix_state for kind in rows]),
-        recurrent_layers=total([int(kind.recurrent) for kind in rows]),
-        accumulators=total([kind.accumulators for kind in rows]),
-        bare_layers=total([int(kind.bare) for kind in rows]),
-        widest_v=max((group.v_width for group in caches), default=0),
+        k_only=any(map(_is_k_only, trunk.caches)),
+        conv_state=trunk.total(lambda kind: kind.conv_state),
+        matrix_state=trunk.total(lambda kind: kind.matrix_state),
+        recurrent_layers=trunk.total(lambda kind: int(kind.recurrent)),
+        accumulators=trunk.total(lambda kind: kind.accumulators),
+        bare_layers=trunk.total(lambda kind: int(kind.bare)),
+        widest_v=max((group.v_width for group in trunk.caches), default=0),
         compute_warnings=warnings(model),
     )
+
+
+def _is_k_only(group: CacheGroup) -> bool:
+    return group.kind in ("mla", "compressed") or (not group.v_width and group.kind == "swa")
 
 
 def _row(row: CacheRow) -> tuple[str, int, int, int, int, int]:
