@@ -53,11 +53,8 @@ def decode(
         return look(runtime, device, name, kind).value
 
     bandwidth = device.bandwidth_gbs * 1e9
-    ranks = plan.tp * plan.dp
-    local = max(1.0, batch / plan.dp)
-    weights = traffic.always_bytes / plan.tp
-    for group in traffic.experts:
-        weights += group.bytes / ranks * group.distinct(max(1.0, batch ** min(constant("evenness"), 1.0)))
+    ranks, local = plan.tp * plan.dp, max(1.0, batch / plan.dp)
+    weights = _weights_read(traffic, plan, max(1.0, batch ** min(constant("evenness"), 1.0)))
     cache = local * (traffic.cache_bytes(context, cache_element_bytes, plan.tp) + 2 * traffic.state_bytes / plan.tp)
     plain = traffic.layers - traffic.expert_layers
     seconds = {
@@ -66,9 +63,8 @@ def decode(
         "cache": cache / (constant("cache_eta") * bandwidth),
     }
     if plan.tp > 1 or (plan.ep > 1 and ranks > 1):
-        latency, rate = link(device, ranks, facts)
-        message = local * traffic.hidden * 2 / (rate.value * 1e9)
-        seconds["all-reduce"] = constant("allreduce_factor") * 2 * traffic.layers * (1e-6 * latency.value + message)
+        each = _all_reduce(device, ranks, local * traffic.hidden * 2, facts)
+        seconds["all-reduce"] = constant("allreduce_factor") * 2 * traffic.layers * each
     flops = compute_flops(device, compute)
     if flops:
         seconds["arithmetic"] = 2 * traffic.active_parameters * batch / (ranks * flops * constant("decode_use"))
@@ -79,6 +75,18 @@ def decode(
         seconds["stages"] = 1e-6 * constant("stage_us") * (plan.pp - 1)
     band = look(runtime, device, "band_decode", kind)
     return Rate(1.0 / sum(seconds.values()), band.value, band.basis, band.n, tuple(seconds.items()))
+
+
+def _weights_read(traffic: Traffic, plan: Plan, draws: float) -> float:
+    """Bytes that a rank reads for one step in which so many tokens draw their experts evenly."""
+    experts = sum(group.bytes * group.distinct(draws) for group in traffic.experts)
+    return traffic.always_bytes / plan.tp + experts / (plan.tp * plan.dp)
+
+
+def _all_reduce(device: Device, ranks: int, message_bytes: float, facts: Facts) -> float:
+    """Seconds of one all-reduce."""
+    latency, rate = link(device, ranks, facts)
+    return 1e-6 * latency.value + message_bytes / (rate.value * 1e9)
 
 
 def first_token(
