@@ -48,7 +48,7 @@ name = "Test Card"
 kind = "consumer"
 device_class = "cuda-ada"
 aliases = ["test card"]
-memory = { nominal_gb = 16, basis = "nominal" }
+memory = { nominal_gb = 16, basis = "nominal", type = "GDDR6" }
 bandwidth_gbs = 500
 confidence = "low"
 sources = ["a test"]
@@ -93,7 +93,7 @@ def test_an_accelerator_is_shown_with_what_it_runs_and_what_is_missing(
     path = written(tmp_path, "accelerators/nobody.toml", CARD)
     assert main(["validate", str(path)]) == 0
     shown = capsys.readouterr().out
-    assert "16.0 GiB (nominal)" in shown
+    assert "16.0 GiB of GDDR6 (nominal)" in shown
     assert "15.5 GiB (fitted)" in shown, "the shipped rules say what a driver keeps"
     assert "the largest that fit at 8K" in shown
     for field in ("memory.usable_mib", "tflops.fp16", "tdp_w", "price", "driver_names, pci_ids", "confidence"):

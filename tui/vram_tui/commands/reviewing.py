@@ -112,12 +112,14 @@ def _accelerator(accelerator: "Accelerator", desk: Workspace, unit: str) -> Iter
     from vram_tui.estimator.devices import Machine, halves
 
     device, label = accelerator.device, unit_label(unit)
+    kind = f" of {accelerator.memory_type}" if accelerator.memory_type else ""
     facts = (
         ("name", device.name),
         ("kind", f"{device.kind}, {device.device_class}, {accelerator.status}"),
-        ("memory", f"{format_memory(device.memory_bytes, unit)} {label} ({accelerator.memory_basis})"),
+        ("memory", f"{format_memory(device.memory_bytes, unit)} {label}{kind} ({accelerator.memory_basis})"),
         ("a process reaches", f"{format_memory(device.usable_bytes, unit)} {label} ({device.usable_basis})"),
         ("bandwidth", f"{device.bandwidth_gbs:,g} GB/s" if device.bandwidth_gbs else "unknown"),
+        ("architecture", accelerator.compute_capability or accelerator.gfx or "unknown"),
         ("FP16", f"{device.fp16_tflops:,g} TFLOPS, dense" if device.fp16_tflops else "unknown"),
         ("power", f"{device.tdp_w} W" if device.tdp_w else "unknown"),
         ("price", f"${device.price_usd:,.0f}, {device.price_date}" if device.price_usd else "unknown"),
@@ -125,7 +127,9 @@ def _accelerator(accelerator: "Accelerator", desk: Workspace, unit: str) -> Iter
         ("drivers call it", ", ".join((*accelerator.driver_names, *accelerator.pci_ids)) or "unknown"),
     )
     rows = tuple((words(name), words(value)) for name, value in facts)
-    yield Table(accelerator.id, (Column("fact"), Column("value")), rows, accelerator.sources)
+    notes = tuple(f"source: {source}" for source in accelerator.sources)
+    notes += tuple(f"sources disagree: {text}" for text in accelerator.disagreements)
+    yield Table(accelerator.id, (Column("fact"), Column("value")), rows, notes)
     yield _runs(Machine(device.name, halves(device, accelerator.dies)), desk, unit)
     yield _missing(accelerator_gaps(accelerator))
 
