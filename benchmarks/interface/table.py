@@ -67,6 +67,9 @@ def rows(figures: Figures) -> list[Row]:
     found += each("arrow key in the list, all settled", "list key", "ms", dict.fromkeys((wide, small), (12, 6)))
     found += each("its frames", "list key", "frames", dict.fromkeys((wide, small), (1, 1)))
     found += each("its bytes", "list key", "bytes", {wide: (5500, 3000), small: (4000, 2000)})
+    found += [
+        Row("when it rests: what runs the cell", mark, of(f"rest bytes {mark}"), "bytes") for mark in (wide, small)
+    ]
     found += each("arrow key in the grid", "grid key", "ms", dict.fromkeys((wide, small), (4, None)))
     found += each("its bytes", "grid key", "bytes", dict.fromkeys((wide, small), (600, 300)))
     found += each("page down in the list", "page down", "ms", dict.fromkeys((wide, small), (20, None)))
