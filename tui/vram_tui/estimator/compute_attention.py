@@ -1,22 +1,31 @@
 """What attention leaves in memory, in the order in which llama.cpp computes it (b11549): heads, latent, sparse."""
 
+from math import ceil
 from typing import NamedTuple
 
 from vram_tui.estimator.blocks import Attention, LatentIndexer, Mla
+from vram_tui.estimator.cache_types import element_bytes
 from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_setting import rotation_width
 from vram_tui.estimator.compute_tape import Ref, Size
+from vram_tui.estimator.formats import whole_row
+
+ROW_MULTIPLE = 512
+"""Elements to which the CUDA backend lengthens a quantized tensor's last row."""
 
 
-def _projected(build: Build, width: int, head_dim: int, kind: str, rotated: bool, x: Ref) -> Ref:
+def _projected(build: Build, width: int, role: str, kind: str, rotated: bool, x: Ref) -> Ref:
     """A projection with its head norm and its rotary embedding; `kind` is the qk_norm of the mixer."""
-    y = build.tensor(width, x)
+    y = build.tensor(width, *build.weight(role), x)
     if kind == "full":
-        y = build.token_norm(y, width)
+        y = build.token_norm(y, width, f"{role}_norm")
     if kind == "head":
-        y = build.tensor(width, build.tensor(width, y.as_view), inplace=True)
-        return build.tensor(width, y, inplace=True) if rotated else y
-    return build.tensor(width, y.as_view) if rotated else y
+        normed = build.tensor(width, y.as_view)
+        y = build.tensor(width, normed, *build.weight(f"{role}_norm"), inplace=True)
+    if not rotated:
+        return y
+    positions = build.rotating()
+    return build.tensor(width, y, *positions, inplace=True) if kind == "head" else build.tensor(width, y.as_view)
 
 
 class Attended(NamedTuple):
@@ -36,10 +45,9 @@ def projected(build: Build, attended: Attended) -> Ref:
     """The output projection of attention, of hidden width."""
     mixer, out = attended.mixer, attended.out
     if build.settings.quantized_v:
-        out = _rotate(build, out, mixer.heads * mixer.value_dim, mixer.value_dim, True)
-        build.read(f"{mask_name(mixer)}.v_rotation")
+        out = _rotate(build, mixer, "v", out, mixer.heads * mixer.value_dim)
     out = _gated(build, mixer, attended.x, out, attended.gate)
-    return build.tensor(build.hidden, out.as_view)
+    return build.tensor(build.hidden, *build.weight("attn_o"), out.as_view)
 
 
 def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
@@ -48,12 +56,13 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
     q_width, k_width, v_width = heads * head_dim, kv_heads * head_dim, kv_heads * v_dim
     gate_source = None
     if mixer.gate == "in-q":
-        gate_source = build.tensor(2 * q_width, x)
+        gate_source = build.tensor(2 * q_width, *build.weight("attn_q"), x)
         q = build.tensor(q_width, gate_source.as_view)
         q = build.tensor(q_width, q, inplace=True)
     else:
-        q = _projected(build, q_width, head_dim, mixer.qk_norm, build.rotates(mixer.window), x)
-    q = _rotate(build, q, q_width, head_dim, build.settings.quantized_k)
+        role = "attn_qkv" if "attn_qkv" in build.staged else "attn_q"
+        q = _projected(build, q_width, role, mixer.qk_norm, build.rotates(mixer.window), x)
+    q = _rotate(build, mixer, "k", q, q_width)
     k = v = None
     if mixer.kv == "own":
         if build.windows:
@@ -64,7 +73,8 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
             k = _keys(build, mixer, k_width, x)
         build.graph.until(k)
         build.graph.until(v)
-        build.read(*(f"{mask_name(mixer)}.{name}" for name in ("k_rotation", "k_slots", "v_slots")))
+        if not build.apart:
+            build.read(*(f"{mask_name(mixer)}.{name}" for name in ("k_slots", "v_slots")))
     if build.rotates(mixer.window):
         build.read("positions")
     out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
@@ -78,18 +88,23 @@ def mask_name(mixer: Attention) -> str:
 
 
 def _keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
-    k = _projected(build, width, mixer.head_dim, mixer.qk_norm, build.rotates(mixer.window), x)
-    return _rotate(build, k, width, mixer.head_dim, build.settings.quantized_k)
+    k = _projected(build, width, "attn_k", mixer.qk_norm, build.rotates(mixer.window), x)
+    return _rotate(build, mixer, "k", k, width)
 
 
 def _values(build: Build, mixer: Attention, width: int, x: Ref, k: Ref | None) -> Ref:
-    v = build.tensor(width, x)
-    return _rotate(build, v, width, mixer.value_dim, build.settings.quantized_v)
+    v = build.tensor(width, *build.weight("attn_v"), x)
+    return _rotate(build, mixer, "v", v, width)
 
 
-def _rotate(build: Build, x: Ref, width: int, head_dim: int, quantized: bool) -> Ref:
-    """Quantized caches hold rotated heads: one more product with a Hadamard matrix."""
-    return build.tensor(width, x.as_view) if quantized and rotation_width(head_dim) else x
+def _rotate(build: Build, mixer: Attention, side: str, x: Ref, width: int) -> Ref:
+    """Quantized caches hold rotated heads: one more product with a Hadamard matrix. `side` is k or v."""
+    quantized = build.settings.quantized_k if side == "k" else build.settings.quantized_v
+    if not quantized or not rotation_width(mixer.head_dim if side == "k" else mixer.value_dim):
+        return x
+    name = f"{mask_name(mixer)}.{side}_rotation"
+    matrix = (build.inputs[name],) if build.inputs.has(name) else ()
+    return build.tensor(width, *matrix, x.as_view)
 
 
 def _scores(
@@ -104,8 +119,9 @@ def _scores(
     chosen: Ref | None = None,
 ) -> Ref:
     """Scores and their product with V. `shared`: V is a view of K (latent caches), and one copy serves both."""
-    settings, mask = build.settings, chosen or build.inputs["window_mask" if window else "mask"]
-    width = heads * values[1]
+    settings, width = build.settings, heads * values[1]
+    copies = _copied(build, keys, None if shared else values, window)
+    mask = chosen or build.inputs["window_mask" if window else "mask"]
     if settings.flash:
         rate = 0
         if settings.type_k != "f16" and settings.fuses:
@@ -114,13 +130,30 @@ def _scores(
             rate += 2 * settings.streams * values[0] * values[1]
         fixed = 4 * width * settings.tokens
         size = Size(fixed, 0, rate) if window else Size(fixed, rate)
-        return build.graph.add(size, (q.as_view, mask))
+        return build.graph.add(size, (q.as_view, *copies, mask))
     rate = 4 * heads * settings.tokens
     size = Size(0, 0, rate) if window else Size(0, rate)
-    scores = build.graph.add(size, (q.as_view,))
+    scores = build.graph.add(size, (*copies[:1], q.as_view))
     scores = build.graph.add(size, (scores, mask), inplace=True)
-    product = build.tensor(width, scores)
+    product = build.tensor(width, *copies[-1:], scores)
     return product if shared else build.tensor(width, product.as_view)
+
+
+def _copied(build: Build, keys: tuple[int, int], values: tuple[int, int] | None, window: bool) -> list[Ref]:
+    """The whole keys and values of a cache in RAM, copied for attention on the device."""
+    if not build.apart:
+        return []
+    settings, found = build.settings, []
+    for kind, sides in ((settings.type_k, keys), (settings.type_v, values)):
+        if sides:
+            rate = ceil(settings.streams * sides[0] * sides[1] * element_bytes(kind))
+            rest = whole_row(kind.upper(), sides[1], ROW_MULTIPLE)
+            found.append(build.graph.add(Size(rest, 0, rate) if window else Size(rest, rate)))
+        if len(found) == 1 and not settings.flash:
+            build.inputs.open_split()
+    if settings.flash:
+        build.inputs.open_split()
+    return found
 
 
 def _gated(build: Build, mixer: Attention, x: Ref, out: Ref, source: Ref | None) -> Ref:
@@ -147,18 +180,20 @@ def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
     if mixer.indexer:
         _indexer_keys(build, mixer.indexer, x)
     if mixer.q_rank:
-        source = build.token_norm(build.tensor(mixer.q_rank, x), mixer.q_rank)
-    q = build.tensor(q_width, source)
-    absorbed = build.tensor(heads * rank, q.as_view)
+        low = build.tensor(mixer.q_rank, *build.weight("attn_q_a"), x)
+        source = build.token_norm(low, mixer.q_rank, "attn_q_a_norm")
+    q = build.tensor(q_width, *build.weight("attn_q_b" if mixer.q_rank else "attn_q"), source)
+    absorbed = build.tensor(heads * rank, *build.weight("attn_k_b"), q.as_view)
+    build.rotating()
     rotated = build.tensor(heads * rope, q.as_view)
     q = build.tensor(heads * (rank + rope), absorbed.as_view, rotated)
-    compressed_kv = build.tensor(rank + rope, x)
+    compressed_kv = build.tensor(rank + rope, *build.weight("attn_kv_a"), x)
     normed = build.tensor(rank, compressed_kv.as_view)
-    normed = build.tensor(rank, normed, inplace=True)
+    normed = build.tensor(rank, normed, *build.weight("attn_kv_a_norm"), inplace=True)
     k_rope = build.tensor(rope, compressed_kv.as_view)
     k = build.tensor(rank + rope, normed.as_view, k_rope)
     build.graph.until(k)
-    build.read("positions", "mask.k_slots")
+    build.read("positions", *(() if build.apart else ("mask.k_slots",)))
     if build.leaves:
         build.filled = build.tensor(build.picked, build.leaves.pop(0), inplace=True)
     chosen = None
@@ -167,9 +202,9 @@ def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
     if build.indexer:
         chosen = _chosen(build)
     out = _scores(build, q, heads, (1, rank + rope), (1, rank), False, shared=True, chosen=chosen)
-    expanded = build.tensor(heads * v_dim, out.as_view)
+    expanded = build.tensor(heads * v_dim, *build.weight("attn_v_b"), out.as_view)
     expanded = build.tensor(heads * v_dim, expanded.as_view)
-    return build.tensor(build.hidden, expanded.as_view)
+    return build.tensor(build.hidden, *build.weight("attn_o"), expanded.as_view)
 
 
 def _indexer_keys(build: Build, indexer: LatentIndexer, x: Ref) -> None:

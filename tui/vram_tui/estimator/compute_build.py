@@ -1,10 +1,42 @@
 """A graph under construction: what every block needs to know of its model and of the settings."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vram_tui.estimator.blocks import LatentIndexer
-from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.compute_setting import OFFLOAD_TOKENS, ComputeSettings
 from vram_tui.estimator.compute_tape import Graph, Ref, Size
+
+COPIES = 4
+"""Copies of every input that llama.cpp keeps on each of several GPUs, so that micro-batches overlap."""
+SPLIT_INPUTS = 30
+"""Inputs that one split of a graph may have (GGML_SCHED_MAX_SPLIT_INPUTS)."""
+
+
+class Inputs(dict[str, Ref]):
+    """What waits on the device, by name. Late ones get their place at the start of the split that first reads them.
+
+    A graph is split where another backend computes, and before each weight that is copied from RAM.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.late = False
+        self.sizes: dict[str, Size] = {}
+        self._graph = graph
+        self._places: Iterator[int] = iter(())
+
+    def has(self, name: str) -> bool:
+        return name in self or name in self.sizes
+
+    def open_split(self) -> None:
+        """From here on inputs that were not read before are copied at this point."""
+        if self.late and self.sizes:
+            self._places = iter([self._graph.place() for _ in range(min(SPLIT_INPUTS, len(self.sizes)))])
+
+    def __missing__(self, name: str) -> Ref:
+        self[name] = found = self._graph.fill(next(self._places), self.sizes.pop(name), ())
+        return found
 
 
 @dataclass(slots=True)
@@ -28,7 +60,7 @@ class Build:
     """Widest V row of the model: what transposed caches index."""
     residual_first: bool = False
     """Sums name the residual stream first, and so overwrite it rather than the branch."""
-    inputs: dict[str, Ref] = field(default_factory=dict)
+    inputs: "Inputs" = field(init=False)
     indexer: LatentIndexer | None = None
     """The sparse selection of the model's latent attention: layers without their own reuse the last picks."""
     picks: Ref | None = None
@@ -43,6 +75,45 @@ class Build:
     """Rows that the feed-forward sees: the micro-batch, or the outputs in the last layer."""
     expanded: int = 0
     """The last place up to which the graph was expanded: where the next layer's states are gathered."""
+    staged: Mapping[str, int] = field(default_factory=dict)
+    """Weights of this layer that lie in RAM: bytes by role."""
+    apart: bool = False
+    """The cache of this layer lies in RAM."""
+
+    def __post_init__(self) -> None:
+        self.inputs = Inputs(self.graph)
+
+    def weight(self, *roles: str) -> tuple[Ref, ...]:
+        """Copies of weights that lie in RAM, each made right before it is read; none where they are on the device,
+        or where so few rows are computed beside the weights."""
+        found = []
+        for role in roles:
+            size = self.staged.get(role, 0)
+            if size and self.rows >= OFFLOAD_TOKENS:
+                found.append(self.graph.add(Size(size)))
+                self.inputs.open_split()
+        return tuple(found)
+
+    def any_weight(self) -> tuple[Ref, ...]:
+        """A copy as large as the largest weight in RAM: for blocks whose weights nobody follows one by one."""
+        largest = max(self.staged, key=self.staged.__getitem__, default="")
+        return self.weight(largest) if largest else ()
+
+    def declare(self, name: str, size: Size) -> None:
+        """A small input. It waits from the start, or, where graphs are split, from the split that first reads it."""
+        if self.inputs.late:
+            self.inputs.sizes[name] = size
+        elif self.settings.devices == 1:
+            self.inputs[name] = self.graph.add(size)
+        else:
+            self.inputs[name] = self.lasting(size)
+
+    def lasting(self, size: Size) -> Ref:
+        """Copies of an input for several GPUs, so that micro-batches overlap; never given back."""
+        refs = [self.graph.add(size) for _ in range(COPIES)]
+        for ref in refs:
+            self.graph.keep(ref)
+        return refs[0]
 
     def rotates(self, window: int) -> bool:
         """Whether attention of this reach rotates: beside windows, parallel stacks leave full attention unrotated."""
@@ -72,22 +143,26 @@ class Build:
     def norm(self, x: Ref, width: int = 0) -> Ref:
         """A norm and its weight, for the rows in play."""
         normed = self.row_tensor(width or self.hidden, x, inplace=self.norm_in_place)
-        return self.row_tensor(width or self.hidden, normed, inplace=True)
+        return self.row_tensor(width or self.hidden, normed, *self.weight("norm"), inplace=True)
 
     def read(self, *names: str) -> None:
         """Small inputs are read here; with one device each is given back after the last time."""
-        found = [self.inputs[name] for name in names if name in self.inputs]
+        found = [self.inputs[name] for name in names if self.inputs.has(name)]
         if found:
             self.graph.until(*found)
+
+    def rotating(self) -> tuple[Ref, ...]:
+        """The positions that a rotation reads, where a split decides when they are copied."""
+        return (self.inputs["positions"],) if self.inputs.late and self.inputs.has("positions") else ()
 
     def picked_rows(self, width: int, x: Ref) -> Ref:
         """The rows of `x` that have outputs. What follows sees those alone."""
         self.rows = self.settings.outputs
         return self.row_tensor(width, x, self.inputs["rows"])
 
-    def token_norm(self, x: Ref, width: int) -> Ref:
+    def token_norm(self, x: Ref, width: int, role: str = "norm") -> Ref:
         normed = self.tensor(width, x, inplace=self.norm_in_place)
-        return self.tensor(width, normed, inplace=True)
+        return self.tensor(width, normed, *self.weight(role), inplace=True)
 
     def gathered(self, width: int) -> Ref:
         """The convolution states of all sequences, gathered before what the layer before left unexpanded."""

@@ -19,51 +19,60 @@ def feed(build: Build, block: FeedForward, x: Ref) -> Ref:
     return plain(build, block, x)
 
 
-def gated(build: Build, size: int, x: Ref) -> Ref:
+def gated(build: Build, size: int, x: Ref, kind: str = "") -> Ref:
+    """`kind` ends the names of the weights: nothing, or "_shexp" for shared experts."""
     if "gate-up" in build.fused:
-        wide = build.row_tensor(2 * size, x)
+        wide = build.row_tensor(2 * size, *build.weight(f"ffn_up{kind}"), x)
         y = build.row_tensor(size, wide)
     else:
-        gate, up = build.row_tensor(size, x), build.row_tensor(size, x)
+        gate = build.row_tensor(size, *build.weight(f"ffn_gate{kind}"), x)
+        up = build.row_tensor(size, *build.weight(f"ffn_up{kind}"), x)
         y = build.row_tensor(size, gate, up)
-    return build.row_tensor(build.hidden, y)
+    return build.row_tensor(build.hidden, *build.weight(f"ffn_down{kind}"), y)
 
 
-def plain(build: Build, block: Plain, x: Ref) -> Ref:
-    y = build.row_tensor(block.size, x)
+def plain(build: Build, block: Plain, x: Ref, kind: str = "") -> Ref:
+    y = build.row_tensor(block.size, *build.weight(f"ffn_up{kind}"), x)
     y = build.row_tensor(block.size, y, inplace=True)
-    return build.row_tensor(build.hidden, y)
+    return build.row_tensor(build.hidden, *build.weight(f"ffn_down{kind}"), y)
 
 
 def experts(build: Build, block: Experts, x: Ref) -> Ref:
     ids, weights = _route(build, block, x)
     active, size, width = block.active, block.size, block.latent or build.hidden
-    source = build.row_tensor(block.latent, x) if block.latent else x
-    gate = build.row_tensor(active * size, source.as_view, ids) if block.gated else None
-    up = build.row_tensor(active * size, source.as_view, ids)
+    source = build.row_tensor(block.latent, *build.weight("latent_down"), x) if block.latent else x
+    if active == 1:
+        # A lone expert's weight is put on its input, of which there is one copy for each expert.
+        source = build.row_tensor(width, build.row_tensor(width, source.as_view), weights, inplace=True)
+    joint = build.weight("ffn_gate_up_exps")
+    gate = None
+    if block.gated:
+        gate = build.row_tensor(active * size, *build.weight("ffn_gate_exps"), *joint, source.as_view, ids)
+    up = build.row_tensor(active * size, *build.weight("ffn_up_exps"), *joint, source.as_view, ids)
     if gate:
         inner = build.row_tensor(active * size, gate, up)
     else:
         inner = build.row_tensor(active * size, build.row_tensor(active * size, up, inplace=True), inplace=True)
-    joins = bool(block.shared) and block.shared == size and block.gated and build.settings.fuses
-    down = build.row_tensor(active * width, inner, ids)
+    joins = 0 < block.shared == size and block.gated and build.settings.fuses
+    down = build.row_tensor(active * width, *build.weight("ffn_down_exps"), inner, ids)
     shared: Ref | None = None
     if joins:
         # The CUDA backend runs a shared expert of the routed size beside the routed ones: its result has a
         # place from here on, and its two projections come before the weighted sum.
         shared_inner = build.row_tensor(size)
         build.graph.until(inner)
-        sides = (build.row_tensor(size, x), build.row_tensor(size, x))
+        roles = ("ffn_gate_shexp", "ffn_up_shexp")
+        sides = [build.row_tensor(size, *build.weight(role), x) for role in roles]
     total = _weighted(build, active, width, down, weights)
     if block.latent:
-        total = build.row_tensor(build.hidden, total)
+        total = build.row_tensor(build.hidden, *build.weight("latent_up"), total)
     if joins:
         build.graph.until(*sides)
-        shared = build.row_tensor(build.hidden, shared_inner)
+        shared = build.row_tensor(build.hidden, *build.weight("ffn_down_shexp"), shared_inner)
     elif block.shared:
         shared = _shared(build, block, x)
     if shared and block.shared_gate:
-        scale = build.row_tensor(1, x)
+        scale = build.row_tensor(1, *build.weight("shared_gate"), x)
         shared = build.row_tensor(build.hidden, shared, build.row_tensor(1, scale, inplace=True), inplace=True)
     if shared:
         total = build.row_tensor(build.hidden, total, shared, inplace=True)
@@ -75,20 +84,23 @@ def experts(build: Build, block: Experts, x: Ref) -> Ref:
 
 def _shared(build: Build, block: Experts, x: Ref) -> Ref:
     if block.gated:
-        return gated(build, block.shared, x)
-    return plain(build, Plain(block.shared), x)
+        return gated(build, block.shared, x, "_shexp")
+    return plain(build, Plain(block.shared), x, "_shexp")
 
 
 def _route(build: Build, block: Experts, x: Ref) -> tuple[Ref, Ref]:
     """Logits, probabilities, their order, and the chosen weights."""
     count = block.count + block.zero_experts + block.routed_shared
-    logits = build.row_tensor(count, x)
-    probs = build.row_tensor(count, logits, inplace=True)
-    ranked = build.row_tensor(count, probs) if block.router_bias else probs
+    logits = build.row_tensor(count, *build.weight("router"), x)
+    lone = block.active == 1
+    probs = build.row_tensor(count, logits, inplace=not lone)
+    ranked = build.row_tensor(count, probs, *build.weight("router_bias")) if block.router_bias else probs
+    if lone:
+        ranked = logits
     order = build.row_tensor(count, ranked)
     weights = build.row_tensor(block.active, probs.as_view, order.as_view)
     steps, factors = [logits, probs, ranked, order, weights], weights
-    if not block.raw_weights:
+    if not (block.raw_weights or lone):
         total = build.row_tensor(1, weights.as_view)
         floor = build.row_tensor(1, total)
         steps += total, floor
@@ -101,9 +113,9 @@ def _route(build: Build, block: Experts, x: Ref) -> tuple[Ref, Ref]:
 
 
 def _weighted(build: Build, active: int, width: int, down: Ref, weights: Ref) -> Ref:
-    fused = active in _REDUCED_EXPERTS and build.settings.fuses
     if active == 1:
-        return build.row_tensor(width, build.row_tensor(width, down, weights, inplace=True).as_view)
+        return build.row_tensor(width, down.as_view)
+    fused = active in _REDUCED_EXPERTS and build.settings.fuses
     reads = (down, weights.as_view)
     weighted = build.row_tensor(active * width, *reads, inplace=not fused)
     total = build.row_tensor(width, weighted.as_view)

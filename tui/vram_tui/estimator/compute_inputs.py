@@ -5,15 +5,13 @@ from math import ceil
 
 from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
 from vram_tui.estimator.cache_types import element_bytes
-from vram_tui.estimator.compute_build import Build
+from vram_tui.estimator.compute_build import COPIES, Build
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
 from vram_tui.estimator.compute_tape import CPU_ALIGNMENT, Ref, Size
 from vram_tui.estimator.model import Layer, Model
 
 _POOL_INDICES = 14
 """Floats per token of the indices that compressed histories are gathered by."""
-COPIES = 4
-"""Copies of every input that llama.cpp keeps on each of several GPUs, so that micro-batches overlap."""
 
 
 class Shape:
@@ -35,7 +33,9 @@ class Shape:
         self.indexed = self.indexer is not None and not self.pooled
         self.residual_first = "gate-up" in model.gguf.fused or any(early(layer) for layer in model.distinct_layers())
         self.latent = any(isinstance(part, Mla | Compressed) for part in mixers)
-        self.first_gathers = isinstance(next(model.layers()).mixer, Mamba | Mamba2 | ShortConv)
+        opening = next(model.layers()).mixer
+        self.first_gathers = isinstance(opening, Mamba | Mamba2 | ShortConv)
+        self.states_last = isinstance(opening, Parallel)
         self.rotary = not any(isinstance(layer.mixer, Mamba | Mamba2) for layer in model.distinct_layers())
         self.values_width = max((part.kv_heads * part.value_dim for part in attentions), default=0)
         self.head_dims = {
@@ -59,6 +59,7 @@ class Shape:
         self.full_first = bool(reaching) and not slides(reaching[0])
         self.cached = any(part.cache() for part in mixers)
         self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
+        self.scans = any(isinstance(part, Mamba | Mamba2) for part in mixers)
 
 
 def slides(part: Mixer) -> bool:
@@ -74,12 +75,7 @@ def parts(mixer: Mixer | None) -> tuple[Mixer, ...]:
 
 def waiting(build: Build, size: Size) -> Ref:
     """A tensor that waits on the device from the start; with several GPUs four of them, never released."""
-    if build.settings.devices == 1:
-        return build.graph.add(size)
-    refs = [build.graph.add(size) for _ in range(COPIES)]
-    for ref in refs:
-        build.graph.keep(ref)
-    return refs[0]
+    return build.graph.add(size) if build.settings.devices == 1 else build.lasting(size)
 
 
 def _constant(build: Build, size: int) -> Ref:
@@ -106,7 +102,7 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
     selected = waiting(build, wide)
     slots = waiting(build, Size(8 * tokens))
     if shape.first_gathers:
-        build.inputs["states"] = _constant(build, 4 * settings.seqs)
+        _states(build, shape)
     embedded = early_embedded or waiting(build, wide)
     _reach_inputs(build, model, shape)
     if deep:
@@ -208,10 +204,10 @@ def _foreign_caches(model: Model, settings: ComputeSettings, first: int, after: 
 def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
     """Positions, cache indices, masks, states and the rows that have outputs."""
     settings, tokens = build.settings, build.settings.tokens
-    if shape.recurrent and "states" not in build.inputs:
-        build.inputs["states"] = _constant(build, 4 * settings.seqs)
+    if not shape.states_last:
+        _states(build, shape)
     if shape.rotary and shape.cached:
-        build.inputs["positions"] = waiting(build, Size(4 * tokens))
+        build.declare("positions", Size(4 * tokens))
     if shape.indexed:
         _constant(build, 4 * 128 * 128)
     for name in _caches(shape):
@@ -219,13 +215,27 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
         if model and model.per_layer_input and "per_layer" not in build.inputs:
             width = model.per_layer_input.size * model.layer_count
             build.inputs["per_layer"] = waiting(build, settings.floats(width))
+    _states(build, shape)
     if shape.pooled:
         rate = 2 * tokens
         build.inputs["pick_mask"] = waiting(build, Size(0, quarter=rate))
         build.inputs["history_mask"] = waiting(build, Size(0, quarter=rate))
         build.inputs["coarse_mask"] = waiting(build, Size(0, coarse=rate))
     if shape.head:
-        build.inputs["rows"] = waiting(build, Size(4 * settings.outputs))
+        build.declare("rows", Size(4 * settings.outputs))
+    build.inputs.open_split()
+
+
+def _states(build: Build, shape: Shape) -> None:
+    """Where each sequence keeps its state. Scans read views of it, and a device gets copies of those too."""
+    if not shape.recurrent or build.inputs.has("states"):
+        return
+    seqs = build.settings.seqs
+    build.declare("states", Size(4 * seqs))
+    if shape.scans and build.settings.fuses:
+        build.declare("scanned", Size(4 * seqs))
+        if seqs > 1:
+            build.declare("resting", Size(4 * (seqs - 1)))
 
 
 def _caches(shape: Shape) -> Iterator[str]:
@@ -242,14 +252,14 @@ def _cache_inputs(build: Build, shape: Shape, name: str) -> None:
     settings, tokens = build.settings, build.settings.tokens
     if not shape.latent:
         for side, size in _rotations(settings, shape, name):
-            build.inputs[f"{name}.{side}_rotation"] = waiting(build, Size(size))
-    build.inputs[f"{name}.k_slots"] = waiting(build, Size(8 * tokens))
+            build.declare(f"{name}.{side}_rotation", Size(size))
+    build.declare(f"{name}.k_slots", Size(8 * tokens))
     if not shape.latent:
         width = 1 if settings.flash else shape.values_width
-        build.inputs[f"{name}.v_slots"] = waiting(build, Size(8 * tokens * width))
+        build.declare(f"{name}.v_slots", Size(8 * tokens * width))
     if shape.indexed:
-        build.inputs["indexer_mask"] = waiting(build, Size(0, 2 * tokens))
-    build.inputs[name] = waiting(build, settings.mask(name == "window_mask"))
+        build.declare("indexer_mask", Size(0, 2 * tokens))
+    build.declare(name, settings.mask(name == "window_mask"))
 
 
 def _scales_rows(model: Model) -> bool:

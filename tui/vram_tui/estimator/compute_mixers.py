@@ -36,6 +36,14 @@ def mix(build: Build, mixer: Mixer, x: Ref, residual: Ref) -> Ref:
         return attention(build, mixer, x)
     if isinstance(mixer, Mla):
         return latent(build, mixer, x)
+    copy = build.any_weight()
+    out = _mixed(build, mixer, x, residual)
+    if copy:
+        build.graph.until(*copy)
+    return out
+
+
+def _mixed(build: Build, mixer: Mixer, x: Ref, residual: Ref) -> Ref:
     if isinstance(mixer, Compressed):
         return compressed(build, mixer, x)
     if isinstance(mixer, DeltaNet):

@@ -10,6 +10,11 @@ def _state_rows(build: Build, width: int) -> Ref:
     return build.bytes_tensor(4 * width * build.settings.seqs, build.inputs["states"])
 
 
+def _view(build: Build, name: str) -> Ref:
+    """A part of the list of states, by itself where the device has a copy of it."""
+    return build.inputs[name if build.inputs.has(name) else "states"]
+
+
 def _joined(build: Build, width: int, taps: int, state: Ref, x: Ref) -> Ref:
     """Past taps in front of the tokens of each sequence."""
     size = 4 * width * (build.settings.tokens + (taps - 1) * build.settings.seqs)
@@ -92,7 +97,7 @@ def mamba(build: Build, mixer: Mamba, x: Ref) -> Ref:
     step = build.tensor(inner, dt)
     step = build.tensor(inner, step, inplace=True)
     size = 4 * (inner * build.settings.tokens + state_width * seqs)
-    scan = build.bytes_tensor(size, conv.as_view, step, low.as_view, build.inputs["states"])
+    scan = build.bytes_tensor(size, conv.as_view, step, low.as_view, _view(build, "scanned"))
     _rest_states(build, state_width)
     build.graph.until(scan.as_view)
     build.expand()
@@ -111,7 +116,7 @@ def mamba2(build: Build, mixer: Mamba2, x: Ref) -> Ref:
 def _rest_states(build: Build, width: int) -> None:
     """The states of the sequences that do not compute, carried over."""
     if build.settings.seqs > 1:
-        build.graph.until(build.bytes_tensor(4 * width * (build.settings.seqs - 1), build.inputs["states"]))
+        build.graph.until(build.bytes_tensor(4 * width * (build.settings.seqs - 1), _view(build, "resting")))
 
 
 def mamba2_scan(build: Build, mixer: Mamba2, x: Ref) -> tuple[Ref, Ref, Ref]:
@@ -125,7 +130,7 @@ def mamba2_scan(build: Build, mixer: Mamba2, x: Ref) -> tuple[Ref, Ref, Ref]:
     dt = build.tensor(mixer.heads, dt, inplace=True)
     state_width = mixer.state_size * inner
     size = 4 * (inner * build.settings.tokens + state_width * seqs)
-    scan = build.bytes_tensor(size, conv.as_view, dt, build.inputs["states"])
+    scan = build.bytes_tensor(size, conv.as_view, dt, _view(build, "scanned"))
     _rest_states(build, state_width)
     build.graph.until(scan.as_view)
     build.expand()

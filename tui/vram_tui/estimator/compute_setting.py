@@ -6,6 +6,9 @@ from vram_tui.estimator.records import record
 ROTATION = 64
 """Width of the Hadamard rotation that quantized values pass through (llama.cpp b11549)."""
 
+OFFLOAD_TOKENS = 32
+"""Rows of a batch from which weights in RAM are copied for it. Source: llama.cpp, offload_op of the CUDA backend."""
+
 
 @record
 class ComputeSettings:

@@ -1,6 +1,7 @@
 """The graph of a whole stack as the allocator sees it: inputs, the layers that tell something new, the head."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from vram_tui.estimator.blocks import (
     Attention,
@@ -15,10 +16,11 @@ from vram_tui.estimator.compute_feed import feed
 from vram_tui.estimator.compute_hyper import narrowed, widened
 from vram_tui.estimator.compute_inputs import Shape, early, handed_over, inputs, late_gate, model_levels, waiting
 from vram_tui.estimator.compute_mixers import mix
-from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.compute_setting import OFFLOAD_TOKENS, ComputeSettings
 from vram_tui.estimator.compute_tape import CPU_ALIGNMENT, CUDA_ALIGNMENT, Graph, Ref, Size, Tape
 from vram_tui.estimator.model import Layer, Model
 
+T = TypeVar("T")
 _OPENING = 24
 """Layers told one by one in sparse stacks: every layer gives its selection's constant back, so that none is alike."""
 
@@ -41,10 +43,15 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
             build.leaves.append(build.bytes_tensor(size))
     if after < count and (late := late_gate(model, after)):
         waiting(build, settings.floats(late[0]))
+    build.inputs.late = bool(settings.staged)
     x, normed = inputs(build, model, shape) if not first else handed_over(build, model, shape, first, after)
     opening, reach = _OPENING if build.leaves else 0, _REACH_OF_STATES if shape.recurrent else _REACH
-    for number, (layer, told) in enumerate(_telling_layers(span, opening, reach), first):
+    staged = settings.staged[first:after] or ((),) * len(span)
+    for number, ((layer, weights), told) in enumerate(
+        _telling(list(zip(span, staged, strict=True)), opening, reach), first
+    ):
         if told:
+            build.staged, build.apart = dict(weights), number < settings.ram_layers
             x = _layer(build, model, layer, x, normed, last=number == count - 1)
             x = _layer_end(build, model, x, number)
         else:
@@ -59,9 +66,11 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     if after < count:
         build.graph.until(x, build.tensor(shape.stream_width, x))
         return build.graph.tape(CUDA_ALIGNMENT if settings.fuses else CPU_ALIGNMENT)
+    build.staged = dict(settings.staged[-1]) if settings.staged else {}
     x = build.norm(x)
     build.graph.keep(x)
-    build.graph.keep(build.row_tensor(shape.vocab_size, x))
+    if build.rows >= OFFLOAD_TOKENS or not build.staged:
+        build.graph.keep(build.row_tensor(shape.vocab_size, *build.weight("head"), x))
     return build.graph.tape(CUDA_ALIGNMENT if settings.fuses else CPU_ALIGNMENT)
 
 
@@ -83,10 +92,10 @@ def _build(model: Model, settings: ComputeSettings, shape: Shape) -> Build:
     return build
 
 
-def _telling_layers(layers: list[Layer], opening: int = 0, reach: int = _REACH) -> Iterator[tuple[Layer, bool]]:
+def _telling(layers: Sequence[T], opening: int, reach: int) -> Iterator[tuple[T, bool]]:
     """Each layer, and whether it can tell something new: it is new after the `reach` before it, or near the end."""
-    seen: set[tuple[Layer | None, ...]] = set()
-    previous: tuple[Layer | None, ...] = (None,) * reach
+    seen: set[tuple[T | None, ...]] = set()
+    previous: tuple[T | None, ...] = (None,) * reach
     for number, layer in enumerate(layers):
         run = (*previous, layer)
         yield layer, run not in seen or number < opening or number >= len(layers) - reach

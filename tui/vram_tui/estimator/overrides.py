@@ -1,7 +1,7 @@
 """Tensors that a person sends elsewhere, as `--override-tensor PATTERN=BUFFER` does: their bytes there and here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 from vram_tui.estimator.facts import Facts
@@ -85,6 +85,17 @@ def moved(
         host_head=host_head,
     )
     return Moved(rest, by_place, largest)
+
+
+def placer(patterns: tuple[str, ...], devices: int) -> Callable[[int, str], int | None]:
+    """Where patterns send a tensor of a layer and role; None where they do not. Raises Refusal like `moved`."""
+    rules = [_rule(pattern, devices) for pattern in patterns]
+
+    def place(layer: int, role: str) -> int | None:
+        number = _first(rules, tensor_name(layer, role)) if rules else None
+        return None if number is None else rules[number][1]
+
+    return place
 
 
 def _rule(pattern: str, devices: int) -> tuple[re.Pattern[str], int]:

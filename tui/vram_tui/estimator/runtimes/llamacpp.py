@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vram_tui.estimator.caches import Caches, CacheSettings, caches
-from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.compute_setting import OFFLOAD_TOKENS, ComputeSettings
 from vram_tui.estimator.curves import STEP_TOKENS
 from vram_tui.estimator.devices import Device, Machine, class_chain
 from vram_tui.estimator.facts import Facts, RuntimeFacts
@@ -13,18 +13,14 @@ from vram_tui.estimator.memory import Cost, DeviceMemory, Memory, Peak, Reach, W
 from vram_tui.estimator.profile import HeadShape, Profile
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.runtimes.llamacpp_compute import compute_settings, peaks
-from vram_tui.estimator.runtimes.llamacpp_split import (
-    Spread,
-    device_settings,
-    span_caches,
-    spread,
-    spreads,
-    staging_cost,
-)
+from vram_tui.estimator.runtimes.llamacpp_split import Spread, device_settings, span_caches, spread, spreads
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.splitting import RAM
 from vram_tui.estimator.subject import Subject
 from vram_tui.estimator.units import MIB
+
+if TYPE_CHECKING:
+    from vram_tui.estimator.runtimes.llamacpp_staging import Staged
 
 ENGINE = "llama.cpp"
 SAME_WIDTHS = frozenset((40, 64, 72, 80, 96, 112, 128, 256))
@@ -139,25 +135,29 @@ def _split(build: _Build) -> tuple[tuple[DeviceMemory, ...], DeviceMemory]:
     cards: tuple[Device | None, ...] = machine.devices if machine else (None,)
     placed = spread(build.subject, quant, scenario, build.facts)
     last = placed.split.head
+    staged: Staged = ()
+    if placed.partial and build.shaped.tokens >= OFFLOAD_TOKENS:
+        from vram_tui.estimator.runtimes.llamacpp_staging import staged_weights
+
+        staged = staged_weights(build.subject, quant, scenario, build.facts, placed)
     devices = []
     for place, card in enumerate(cards):
         held = span_caches(profile, *placed.span(place), settings.cache)
         if place == last:
             held = _with_mtp(profile, scenario, settings.cache, held)
-        shaped = device_settings(build.shaped, placed, profile, place, len(cards))
+        shaped = device_settings(build.shaped, placed, profile, place, len(cards), staged)
         costs = (
             _weights_cost(placed.device_bytes(place), build.weights, quant, True),
             *held.costs,
-            *(staging_cost(placed, profile.hidden_size, build.shaped) if place == 0 else ()),
             *build.overhead(card),
         )
         peak = peaks(build.subject, shaped)[0] if shaped else None
         usable = build.usable_bytes(place)
         devices.append(build.memory(card.name if card else "device", held.reaches, costs, peak, usable))
-    return tuple(devices), _beside(build, placed, len(cards))
+    return tuple(devices), _beside(build, placed, len(cards), staged)
 
 
-def _beside(build: _Build, placed: Spread, devices: int) -> DeviceMemory:
+def _beside(build: _Build, placed: Spread, devices: int, staged: "Staged") -> DeviceMemory:
     """The RAM beside devices that hold a part of the layers."""
     settings, profile = build.settings, build.subject.profile
     in_ram = settings.cache._replace(row_multiple=0)
@@ -173,7 +173,7 @@ def _beside(build: _Build, placed: Spread, devices: int) -> DeviceMemory:
         _output_cost(profile, settings),
     )
     # Inputs are the same whichever layers a device computes: the first one's graph is followed anyway.
-    shaped = device_settings(build.shaped, placed, profile, 0, devices)
+    shaped = device_settings(build.shaped, placed, profile, 0, devices, staged)
     if shaped is None:
         shaped = build.shaped if placed.partial or devices == 1 else replace(build.shaped, devices=devices)
     return build.memory("host", held.reaches, costs, peaks(build.subject, shaped)[1], build.ram_bytes)

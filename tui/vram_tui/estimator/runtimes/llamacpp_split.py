@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from vram_tui.estimator.caches import Caches, CacheSettings, caches
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.facts import Facts
-from vram_tui.estimator.memory import Cost
 from vram_tui.estimator.profile import Profile
 from vram_tui.estimator.records import record
 from vram_tui.estimator.refusals import Refusal
@@ -15,14 +14,13 @@ from vram_tui.estimator.splitting import RAM, Split, split_layers
 
 if TYPE_CHECKING:
     from vram_tui.estimator.overrides import Moved
+    from vram_tui.estimator.runtimes.llamacpp_staging import Staged
     from vram_tui.estimator.subject import Subject
 
 _NEIGHBOURS = 2
 """Layers on both sides of a device's that can shape its graph: what is handed over, and gates that wait for it."""
 _TOLD = 5
 """Layers of a run of like ones whose memory events a graph tells: three to meet all neighbours, and the last two."""
-HAND_OVER_WIDTHS = 7
-"""Residual streams that wait on a device for the layers in RAM: fitted to one log (405B, 99 of 127 layers)."""
 
 
 @record
@@ -68,15 +66,6 @@ class Spread:
         single = self.weights.by_place.get(RAM, 0)
         single += sum(part.experts for part in rest.host_layers[after : self.cpu_experts])
         return whole, single
-
-    def staged_bytes(self) -> int:
-        """The largest tensor in RAM: the first device copies it for every large batch (`--op-offload`, the default)."""
-        rest = self.weights.rest
-        _, after = self.split.span(RAM)
-        sizes = [self.weights.largest_in_ram]
-        sizes += [part.largest for part in rest.host_layers[:after]]
-        sizes += [part.largest_expert for part in rest.host_layers[after : self.cpu_experts]]
-        return max(sizes)
 
 
 def spread(subject: "Subject", quant: str, scenario: Scenario, facts: Facts) -> Spread:
@@ -157,19 +146,20 @@ def of_layers(profile: Profile, first: int, after: int) -> Profile:
 
 
 def device_settings(
-    settings: ComputeSettings, found: Spread, profile: Profile, place: int, devices: int
+    settings: ComputeSettings, found: Spread, profile: Profile, place: int, devices: int, staged: "Staged" = ()
 ) -> ComputeSettings | None:
     """What shapes the buffer of one device; None where it computes nothing.
 
     Micro-batches overlap, with copies of every input, only where all is offloaded. The first device also computes
-    large batches of the layers in RAM.
+    large batches of what lies in RAM, with copies of those weights (`staged`).
     """
     if not found.partial and devices > 1:
         settings = replace(settings, devices=devices)
     first, after = found.span(place)
-    leads = place == 0 and found.partial
-    if leads:
-        first, after = 0, max(after, found.span(RAM)[1])
+    if place == 0 and staged:
+        in_ram = found.span(RAM)[1]
+        first, after = 0, max(after, in_ram)
+        return replace(settings, first=first, after=after, ram_layers=in_ram, staged=staged)
     if first == after and found.split.head != place:
         return None
     whole = first == 0 and after == found.layer_count
@@ -200,28 +190,3 @@ def earliest_alike(profile: Profile, first: int, after: int) -> tuple[int, int]:
         if layers[start - _NEIGHBOURS : start + size + _NEIGHBOURS] == wanted:
             return start, start + size
     return first, after
-
-
-def staging_cost(found: Spread, hidden_size: int, settings: ComputeSettings) -> tuple[Cost, ...]:
-    """What the first device holds to compute large batches of what lies in RAM."""
-    staged = found.staged_bytes()
-    if not staged:
-        return ()
-    widths = 0 if found.split.whole else HAND_OVER_WIDTHS
-    return (
-        Cost(
-            "weights copied for prompts",
-            "compute",
-            staged + 4 * widths * hidden_size * settings.tokens,
-            formula="largest tensor in RAM + 4 bytes × widths × hidden size × ubatch",
-            numbers=(
-                ("largest_tensor_bytes", staged),
-                ("widths", widths),
-                ("hidden_size", hidden_size),
-                ("ubatch", settings.tokens),
-            ),
-            basis="fitted",
-            source="llama.cpp ggml-backend.cpp, op_offload; fitted to one log of a partly offloaded model",
-            error=0.2,
-        ),
-    )
