@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console
-from rich.control import Control
 from textual import _compositor
 from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
@@ -27,8 +26,12 @@ if TYPE_CHECKING:
 _SGR = re.compile(r"\x1b\[([0-9;]*)m")
 
 
+_OFF = {"1": "22", "2": "22", "3": "23", "4": "24", "5": "25", "7": "27", "8": "28", "9": "29"}
+"""What takes a set attribute back; 22 takes bold and dim."""
+
+
 class Pen(NamedTuple):
-    """What the terminal draws with: foreground and background as their codes, and the set attributes."""
+    """What the terminal draws with: foreground and background as their codes, and the set attributes in order."""
 
     ink: str = ""
     ground: str = ""
@@ -57,25 +60,31 @@ def changed(pen: Pen, codes: str) -> Pen:
             pen = pen._replace(ink="")
         elif code == "49":
             pen = pen._replace(ground="")
+        elif code in _OFF.values():
+            pen = pen._replace(flags=tuple(flag for flag in pen.flags if _OFF.get(flag) != code))
         else:
-            pen = pen._replace(flags=(*pen.flags, code))
+            pen = pen._replace(flags=tuple(sorted({*pen.flags, code})))
         index += 1
     return pen
 
 
 @lru_cache(maxsize=4096)
 def step(before: Pen, after: Pen) -> str:
-    """The shortest sequence from one pen to another."""
+    """The shortest sequence from one pen to another: from a plain pen, or what differs alone."""
     if before == after:
         return ""
-    lost = (before.ink and not after.ink) or (before.ground and not after.ground)
-    if lost or any(flag not in after.flags for flag in before.flags):
-        codes = [part for part in ("0", after.ink, after.ground, *after.flags) if part]
-        return "\x1b[m" if codes == ["0"] else f"\x1b[{';'.join(codes)}m"
-    codes = [after.ink] if after.ink != before.ink else []
-    codes += [after.ground] if after.ground != before.ground else []
-    codes += [flag for flag in after.flags if flag not in before.flags]
-    return f"\x1b[{';'.join(codes)}m"
+    afresh = [part for part in ("0", after.ink, after.ground, *after.flags) if part]
+    off = list(dict.fromkeys(_OFF.get(flag, "0") for flag in before.flags if flag not in after.flags))
+    kept = [] if "0" in off else [flag for flag in before.flags if flag in after.flags and _OFF.get(flag) not in off]
+    codes = [*off, *(flag for flag in after.flags if flag not in kept)]
+    codes += [after.ink or "39"] if after.ink != before.ink or "0" in off else []
+    codes += [after.ground or "49"] if after.ground != before.ground or "0" in off else []
+    shorter = min(";".join(codes), ";".join(afresh), key=len)
+    return "\x1b[m" if shorter == "0" else f"\x1b[{shorter}m"
+
+
+_MOVES = re.compile(r"(?:\x1b\[[0-9;]*[A-HIf]|\x1b\[\?[0-9;]*[hl]|[\r\n])*")
+"""What draws nothing, so that it may happen with any pen."""
 
 
 def thrifty(data: str, pen: Pen) -> tuple[str, Pen]:
@@ -89,9 +98,13 @@ def thrifty(data: str, pen: Pen) -> tuple[str, Pen]:
         if index % 2:
             wanted = changed(wanted, piece)
         elif piece:
-            found.append(step(now, wanted))
-            found.append(piece)
-            now = wanted
+            moves = _MOVES.match(piece)
+            drawn = moves.end() if moves else 0
+            found.append(piece[:drawn])
+            if drawn < len(piece):
+                found.append(step(now, wanted))
+                found.append(piece[drawn:])
+                now = wanted
     # The picture ends with a plain pen, so that whatever writes next finds what it expects.
     found.append(step(now, wanted))
     return "".join(found), wanted
@@ -159,13 +172,18 @@ class ThriftyDriver(LinuxDriver):
 def cropped_segments(self: _compositor.ChopsUpdate, console: Console) -> str:
     """The changed spans alone, cut on both sides; Textual's own sends each from the left edge of its widget."""
     sequences: list[str] = []
+    line, column = -1, -1
     for y, x1, x2 in self.spans:
         for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
             if strip is None or x >= x2 or end <= x1:
                 continue
-            start = max(x, x1)
-            sequences.append(Control.move_to(start, y).segment.text)
-            sequences.append(strip.crop(start - x, min(end, x2) - x).render(console))
+            start, stop = max(x, x1), min(end, x2)
+            if y != line:
+                sequences.append(f"\x1b[{y + 1};{start + 1}H")
+            elif start != column:
+                sequences.append(f"\x1b[{start + 1}G")
+            line, column = y, stop
+            sequences.append(strip.crop(start - x, stop - x).render(console))
     return "".join(sequences)
 
 

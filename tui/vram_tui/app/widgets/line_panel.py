@@ -105,13 +105,19 @@ def _cells(line: Line) -> list[tuple[str, str]] | None:
 
 
 class Title(_BorderTitle):
-    """A title of the border that repaints nothing where it stays what it was."""
+    """A title in the border: where it changes, its line is repainted, not the whole panel."""
 
     def __set__(self, panel: Any, title: Any) -> None:
         told = f"{self._internal_name}_told"
-        if vars(panel).get(told, "") != title:
-            vars(panel)[told] = title
-            super().__set__(panel, title)
+        if vars(panel).get(told) == title:
+            return
+        vars(panel)[told] = title
+        shown = panel.render_str(title).expand_tabs(4).split()[0] if title else None
+        setattr(panel, self._internal_name, shown)
+        if panel.is_mounted:
+            size, offset = panel.outer_size, panel.content_offset
+            y = 0 if self._internal_name == "_border_title" else size.height - 1
+            panel.refresh(Region(-offset.x, y - offset.y, size.width, 1))
 
 
 class LinePanel(Widget, can_focus=True):
