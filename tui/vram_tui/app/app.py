@@ -4,6 +4,7 @@ import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 from textual import events
@@ -19,7 +20,6 @@ from vram_tui.app.glyphs import ASCII, UNICODE
 from vram_tui.app.keeping import SessionApp
 from vram_tui.app.key_map import key_map
 from vram_tui.app.keyboard import take_key
-from vram_tui.app.palette import ActionProvider, Palette
 from vram_tui.app.screens import SCREENS
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.app.widgets.line_panel import LinePanel
@@ -51,14 +51,14 @@ class Options:
     target: str = ""
 
 
-class VramApp(SessionApp, inherit_bindings=False):
+class VramApp(SessionApp, App[None], inherit_bindings=False):
     """Holds the session and hands it to the screen on top; every key and every edit passes through here."""
 
     TITLE = "vram-tui"
     CSS_PATH = "screens/explore.tcss"  # of the home screen, so that a start parses style sheets once
     MODES = {"explore": lambda: load_screen("explore")}  # noqa: RUF012 - Textual's own class attribute
     DEFAULT_MODE = "explore"
-    COMMANDS = {ActionProvider}  # noqa: RUF012
+    COMMANDS = {lambda: import_module("vram_tui.app.palette").ActionProvider}  # noqa: RUF012
     ENABLE_COMMAND_PALETTE = True
     PAUSE_GC_ON_SCROLL = True
 
@@ -234,6 +234,8 @@ class VramApp(SessionApp, inherit_bindings=False):
             self.push_screen(Help())
 
     def do_palette(self) -> None:
+        from vram_tui.app.palette import Palette
+
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette(id="--command-palette"))
 
@@ -251,8 +253,6 @@ class VramApp(SessionApp, inherit_bindings=False):
 
 def load_screen(name: str) -> Screen[Any]:
     """A new screen of the registry; its module is imported when it is first asked for."""
-    from importlib import import_module
-
     module, _, cls = SCREENS[name].partition(":")
     screen: Screen[Any] = getattr(import_module(module), cls)()
     return screen

@@ -20,8 +20,8 @@ LATEST_FRAME_SECONDS = 0.05
 """A burst of keys is shown as one change, but not later than this."""
 
 
-class SessionApp(PacedApp, inherit_bindings=False):
-    """Holds a history of sessions, shows the present one and keeps it on disk."""
+class SessionApp(PacedApp):
+    """Mixed in before App: holds a history of sessions, shows the present one and keeps it on disk."""
 
     def __init__(self, store: Store, driver: type[Driver] | None) -> None:
         super().__init__(driver)

@@ -1,7 +1,7 @@
 """One frame at a time: while the line is behind, changes collect, and the next frame shows where they led."""
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 from textual.driver import Driver
@@ -9,9 +9,14 @@ from textual.screen import Screen
 
 from vram_tui.app.screens.painting import WholeFrames
 
+if TYPE_CHECKING:
+    Base = App[None]
+else:
+    Base = object  # mixed into the app: declaring one more class of widgets takes most of a millisecond
 
-class PacedApp(App[None], inherit_bindings=False):
-    """Paints no faster than the terminal takes it. `pace` is the writer's side; None paints at once."""
+
+class PacedApp(Base):
+    """Mixed in before App: paints no faster than the terminal takes it; without a writer that tells, at once."""
 
     def __init__(self, driver: type[Driver] | None) -> None:
         super().__init__(driver_class=driver)

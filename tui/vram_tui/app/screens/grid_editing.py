@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from textual.geometry import Region
 
@@ -14,9 +15,14 @@ from vram_tui.quantities import format_tokens
 from vram_tui.session import edits
 from vram_tui.session.state import DEFAULT_GRID
 
+if TYPE_CHECKING:
+    Base = HouseScreen
+else:
+    Base = object  # mixed into a screen: declaring one more class of widgets takes most of a millisecond
 
-class GridEditing(HouseScreen):
-    """A screen with a requirements grid that is edited where the cursor stands."""
+
+class GridEditing(Base):
+    """Mixed in before HouseScreen: a screen with a requirements grid that is edited where the cursor stands."""
 
     def __init__(self) -> None:
         super().__init__()
