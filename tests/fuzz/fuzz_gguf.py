@@ -1,29 +1,44 @@
 """Fuzz the file readers: ``python -m tests.fuzz.fuzz_gguf --seconds 60 --seed 1``.
 
 Valid GGUF, safetensors and config.json texts are damaged at random. Each must be read, or refused by
-a ReadError of one printable line, in under a second; memory may not grow by 100 MB. A fault prints
-the seed and the number of its case, and ``--case N`` repeats it alone.
+a ReadError of one printable line, in under three seconds; memory may not grow by 100 MB. Whole headers and
+configurations become entries, and what was read is estimated: a figure, or a refusal in words. A fault prints
+target, seed and case, and ``--target NAME --case N`` repeats it alone.
 """
 
-import argparse
 import json
 import random
 import struct
-import sys
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from typing import Any
 
+import tomli
+
+from tests.fuzz.damage import HOSTILE, bytes_damaged, tree_damaged
+from tests.fuzz.engine import FuzzError, Target, main
+from vram_tui.catalog import load_catalog
+from vram_tui.catalog.entries import read_entry
+from vram_tui.catalog.writing import user_entry_text
+from vram_tui.estimator.compiling import compile as compile_memory
+from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.formats import TYPES
-from vram_tui.importers.gguf_file import parse_gguf
+from vram_tui.estimator.refusals import Refusal
+from vram_tui.estimator.scenario import Scenario
+from vram_tui.estimator.subject import Subject
+from vram_tui.importers.found import Found
+from vram_tui.importers.gguf_file import GgufFile, parse_gguf
+from vram_tui.importers.gguf_import import from_gguf
+from vram_tui.importers.gguf_names import typed_file_tensors
 from vram_tui.importers.gguf_writer import header
+from vram_tui.importers.hf_import import from_config
 from vram_tui.importers.json_config import parse_object
 from vram_tui.importers.safetensors_file import parse_safetensors, shard_names
 from vram_tui.importers.source import BytesSource, ReadError
 
-MAX_CASE_SECONDS = 1.0
-MAX_GROWTH_BYTES = 100 << 20
-
+TODAY = date(2026, 11, 25)
 _METADATA: dict[str, object] = {
     "general.architecture": "llama",
     "general.alignment": 32,
@@ -53,143 +68,133 @@ _CONFIG = {
     "s": "\ud55c",
 }
 
-_Reader = Callable[[bytes], object]
-TARGETS: dict[str, tuple[bytes, _Reader]] = {
-    "gguf": (header(_METADATA, _TENSORS), lambda data: parse_gguf(BytesSource(data, "f.gguf"))),
-    "gguf-v2": (header(_METADATA, _TENSORS, 2), lambda data: parse_gguf(BytesSource(data, "f.gguf"))),
-    "safetensors": (
+
+@cache
+def facts() -> Facts:
+    return load_catalog(user=False).facts
+
+
+def refused_in_words(error: Exception) -> bool:
+    """False, for a refusal of one printable line; everything else breaks the promise."""
+    if not str(error) or not str(error).isprintable():
+        raise FuzzError(f"{type(error).__name__}: {str(error)!r} is not one printable line") from error
+    return False
+
+
+def damaged(valid: bytes, read: Callable[[bytes], object]) -> Target:
+    """A reader of bytes that raises ReadError alone."""
+
+    def run(chance: random.Random) -> bool:
+        try:
+            read(bytes_damaged(valid, chance))
+        except ReadError as error:
+            return refused_in_words(error)
+        return True
+
+    return run
+
+
+def estimated(subject: Subject, chance: random.Random) -> None:
+    """Whatever was read has figures that are whole and not negative, or is refused in words."""
+    quant = chance.choice(("Q4_K_M", "Q8_0", "F16", "bpw:3.7"))
+    try:
+        memory = compile_memory(subject, quant, Scenario(), facts())
+        totals = [memory.at(ctx) for ctx in (1, 4096, 1 << 20)]
+    except Refusal as error:
+        refused_in_words(error)
+        return
+    if any(not isinstance(total, int) or total < 0 for total in totals):
+        raise FuzzError(f"figures {totals}")
+
+
+@cache
+def configurations() -> tuple[dict[str, Any], ...]:
+    """Published configurations, one of each kind of model."""
+    import lzma
+    from pathlib import Path
+
+    folder = Path(__file__).parents[1] / "catalog"
+    kinds: dict[str, dict[str, Any]] = {}
+    with lzma.open(folder / "configs.jsonl.xz", "rt", encoding="utf-8") as lines:
+        for line in lines:
+            found = json.loads(line)
+            found = found.get("config", found)
+            kinds.setdefault(str(found.get("model_type")), found)
+    return tuple(kinds.values())
+
+
+def taken_in(found: Found, chance: random.Random) -> bool:
+    """The entry of what was read comes back from its own text, and its figures hold."""
+    text = user_entry_text(found.entry)
+    if not text.replace("\n", "").isprintable():
+        raise FuzzError("the entry's text holds what does not print")
+    again = read_entry(found.entry.id, tomli.loads(text))
+    if again.model != found.entry.model:
+        raise FuzzError("the model does not come back from the entry's text")
+    if chance.random() < 0.25:  # which costs as much as all the rest
+        estimated(found.subject, chance)
+    return True
+
+
+def import_config(chance: random.Random) -> bool:
+    """A published config.json with wounds."""
+    data = json.dumps(tree_damaged(chance.choice(configurations()), chance)).encode()
+    try:
+        found = from_config(
+            parse_object(data, "config.json"),
+            facts(),
+            today=TODAY,
+            origin="/m/config.json",
+            name=chance.choice(HOSTILE),
+        )
+    except ReadError as error:
+        return refused_in_words(error)
+    return taken_in(found, chance)
+
+
+@cache
+def gguf_files() -> tuple[GgufFile, ...]:
+    """Headers with tensor lists of files that llama.cpp loaded, one of each architecture."""
+    from tests.importers.headers import MODELS, metadata, model_of
+
+    files: dict[str, GgufFile] = {}
+    for row in MODELS.values():
+        architecture = row["gguf"]["general.architecture"]
+        if architecture not in files:
+            tensors = typed_file_tensors(model_of(row), "Q4_K_M", facts())
+            data = header(metadata(row, "Q4_K_M"), tensors)
+            files[architecture] = parse_gguf(BytesSource(data, "model.gguf"))
+    return tuple(files.values())
+
+
+def import_gguf(chance: random.Random) -> bool:
+    """A real header with wounds in its key-values, and sometimes in its tensor list."""
+    file = chance.choice(gguf_files())
+    values = tree_damaged(dict(file.metadata), chance)
+    tensors = list(file.tensors)
+    for _ in range(chance.choice((0, 0, 1, 3))):
+        del tensors[chance.randrange(len(tensors))]
+    wounded = replace(file, metadata=values, tensors=tuple(tensors if chance.random() < 0.8 else ()))
+    try:
+        found = from_gguf(wounded, facts(), today=TODAY, label=chance.choice(HOSTILE))
+    except ReadError as error:
+        return refused_in_words(error)
+    return taken_in(found, chance)
+
+
+TARGETS: dict[str, Target] = {
+    "gguf": damaged(header(_METADATA, _TENSORS), lambda data: parse_gguf(BytesSource(data, "f.gguf"))),
+    "gguf-v2": damaged(header(_METADATA, _TENSORS, 2), lambda data: parse_gguf(BytesSource(data, "f.gguf"))),
+    "safetensors": damaged(
         struct.pack("<Q", len(_STORED_TEXT)) + _STORED_TEXT + bytes(35),
         lambda data: parse_safetensors(BytesSource(data, "f.safetensors")),
     ),
-    "index": (json.dumps(_INDEX).encode(), lambda data: shard_names(data, "f.index.json")),
-    "config": (json.dumps(_CONFIG, indent=1).encode(), lambda data: parse_object(data, "config.json")),
+    "index": damaged(json.dumps(_INDEX).encode(), lambda data: shard_names(data, "f.index.json")),
+    "config": damaged(json.dumps(_CONFIG, indent=1).encode(), lambda data: parse_object(data, "config.json")),
+    "import-config": import_config,
+    "import-gguf": import_gguf,
 }
-_NUMBERS = (
-    0,
-    1,
-    7,
-    8,
-    9,
-    31,
-    255,
-    1 << 16,
-    (1 << 31) - 1,
-    1 << 31,
-    (1 << 32) - 1,
-    1 << 40,
-    1 << 61,
-    1 << 63,
-    (1 << 64) - 1,
-)
-_TOKENS = tuple(
-    b'{ } [ ] " , : \\ NaN Infinity 1e999 \\ud800 \x00 \xff\xfe \xef\xbb\xbf \x1b[31m {"a":1,"a":2} null'.split()
-)
-
-
-class FuzzError(AssertionError):
-    """A reader broke its promise."""
-
-
-@dataclass(slots=True)
-class Report:
-    """What a run saw."""
-
-    cases: int = 0
-    read: int = 0
-    refused: int = 0
-    slowest_s: float = 0.0
-    growth_bytes: int = 0
-
-
-def _damage(data: bytearray, chance: random.Random) -> None:
-    at = chance.randrange(len(data) + 1)
-    match chance.randrange(8):
-        case 0:
-            data[at : at + 8] = struct.pack("<Q", chance.choice(_NUMBERS))
-        case 1:
-            data[at : at + 4] = struct.pack("<I", chance.choice(_NUMBERS) & 0xFFFFFFFF)
-        case 2:
-            data[at : at + 1] = bytes([chance.randrange(256)])
-        case 3:
-            del data[at:]
-        case 4:
-            del data[at : at + chance.randrange(1, 20)]
-        case 5:
-            data[at:at] = data[at : at + chance.randrange(1, 60)] * chance.choice((1, 2, 50))
-        case 6:
-            data[at:at] = chance.choice(_TOKENS) * chance.choice((1, 1, 200))
-        case _:
-            data[at : at + 4] = chance.randbytes(chance.randrange(12))
-
-
-def run_case(seed: int, case: int, report: Report) -> None:
-    """Run one case; it depends on ``seed`` and ``case`` alone."""
-    chance = random.Random(f"{seed}:{case}")
-    name = chance.choice(tuple(TARGETS))
-    valid, read = TARGETS[name]
-    data = bytearray(valid)
-    for _ in range(chance.choice((1, 1, 2, 3, 6))):
-        _damage(data, chance)
-    begun = time.process_time()
-    try:
-        read(bytes(data))
-        report.read += 1
-    except ReadError as error:
-        if not str(error).isprintable():
-            raise FuzzError(f"{name}, seed {seed}, case {case}: {str(error)!r} is not printable") from None
-        report.refused += 1
-    except Exception as error:
-        raise FuzzError(f"{name}, seed {seed}, case {case}: {error!r}") from error
-    took = time.process_time() - begun
-    report.slowest_s = max(report.slowest_s, took)
-    if took > MAX_CASE_SECONDS:
-        raise FuzzError(f"{name}, seed {seed}, case {case}: took {took:.2f} s")
-    report.cases += 1
-
-
-def _peak_bytes() -> int:
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def fuzz(seconds: float, seed: int = 1) -> Report:
-    """Run cases for ``seconds``; FuzzError at the first that breaks the promise."""
-    report = Report()
-    before, end = _peak_bytes(), time.monotonic() + seconds
-    case = 0
-    while time.monotonic() < end:
-        run_case(seed, case, report)
-        case += 1
-    report.growth_bytes = _peak_bytes() - before
-    if report.growth_bytes > MAX_GROWTH_BYTES:
-        raise FuzzError(f"seed {seed}: memory grew by {report.growth_bytes >> 20} MiB")
-    return report
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--case", type=int, help="repeat this one case")
-    options = parser.parse_args()
-    try:
-        if options.case is None:
-            report = fuzz(options.seconds, options.seed)
-        else:
-            run_case(options.seed, options.case, report := Report())
-    except FuzzError as fault:
-        print(f"FAULT {fault}")
-        return 1
-    print(
-        f"{report.cases} cases: {report.read} read, {report.refused} refused, "
-        f"slowest {report.slowest_s * 1000:.1f} ms, memory +{report.growth_bytes >> 20} MiB"
-    )
-    return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(TARGETS, __doc__))

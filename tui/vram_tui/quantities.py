@@ -18,10 +18,10 @@ def parse_tokens(text: str) -> int:
         raise ValueError(f"'{text.strip()[:40]}' is no context: write tokens such as 32768, 32K or 1M")
     number = match[1].replace("_", "").replace(",", "")
     tokens = float(number) * {"": 1, "k": 1 << 10, "m": 1 << 20}[match[2].lower()]
-    if tokens != int(tokens) or tokens < 1:
-        raise ValueError(f"'{text.strip()[:40]}' is not a whole number of tokens, at least 1")
     if tokens > MAX_CONTEXT:
         raise ValueError(f"'{text.strip()[:40]}' is beyond {format_tokens(MAX_CONTEXT)} tokens")
+    if tokens != int(tokens) or tokens < 1:
+        raise ValueError(f"'{text.strip()[:40]}' is not a whole number of tokens, at least 1")
     return int(tokens)
 
 

@@ -1,11 +1,11 @@
 """One model of the catalogue: the facts of its TOML file as frozen records, read without a validation library."""
 
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import field
 from datetime import date
 from typing import Any
 
-from vram_tui.catalog.kinds import wrong
+from vram_tui.catalog.kinds import first_wrong
 from vram_tui.catalog.notation import NotationError, read_files, read_model, shown
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.records import record
@@ -152,7 +152,7 @@ def read_entry(entry_id: str, data: Mapping[str, Any], origin: str = "shipped") 
         return found
     except NotationError:
         raise
-    except (TypeError, AttributeError) as error:
+    except (TypeError, AttributeError, ValueError) as error:
         raise NotationError("", f"a value has the wrong form: {error}", "compare with a shipped entry") from error
 
 
@@ -179,10 +179,9 @@ _PLACES = {
 
 def _check(found: object, places: Mapping[str, str], where: str = "") -> None:
     """Every field is of its kind. Raises NotationError with the first that is not."""
-    for one in fields(found):  # type: ignore[arg-type]
-        value = getattr(found, one.name)
-        if mend := wrong(one, value):
-            raise NotationError(places.get(one.name, where + one.name), f"cannot be {shown(value)}", f"write {mend}")
+    if fault := first_wrong(found):
+        name, value, mend = fault
+        raise NotationError(places.get(name, where + name), f"cannot be {shown(value)}", f"write {mend}")
 
 
 def read_date(value: object) -> date | None:

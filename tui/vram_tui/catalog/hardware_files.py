@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vram_tui.catalog.hardware import Accelerator, AppleLimits, Ecc, HardwareCatalogue, Node, Reserve
+from vram_tui.catalog.kinds import LARGEST, first_wrong
 from vram_tui.estimator.devices import Basis, Device, Interconnect, Tier
 from vram_tui.estimator.units import GIB, MIB
+from vram_tui.text import safe
 
 _Record = TypeVar("_Record")
 
@@ -31,11 +33,7 @@ def load_hardware(*roots: Path) -> HardwareCatalogue:
         (path, _read(path)) for root in roots for path in sorted((root / "accelerators").glob("*.toml"))
     ]
     # A later folder's rules go first, so that they win.
-    reserves = tuple(
-        _guarded(path, "reserve", partial(_reserve, rule))
-        for path, content in reversed(accelerator_files)
-        for rule in content.get("reserve", ())
-    )
+    reserves = tuple(rule for path, content in reversed(accelerator_files) for rule in _reserves(path, content))
     limits = AppleLimits()
     for path, content in accelerator_files:
         if "limits" in content:
@@ -63,8 +61,7 @@ def load_hardware(*roots: Path) -> HardwareCatalogue:
 def load_hardware_file(path: Path, known: HardwareCatalogue) -> dict[str, Accelerator]:
     """The accelerators of one file, under its own rules and then those of `known`. Raises HardwareFileError."""
     content = _read(path)
-    own = tuple(_guarded(path, "reserve", partial(_reserve, rule)) for rule in content.get("reserve", ()))
-    rules = HardwareCatalogue(reserves=(*own, *known.reserves), apple_limits=known.apple_limits)
+    rules = HardwareCatalogue(reserves=(*_reserves(path, content), *known.reserves), apple_limits=known.apple_limits)
     vendor = str(content.get("vendor", ""))
     return {
         device: _guarded(path, device, partial(_accelerator, device, vendor, row, rules))
@@ -83,7 +80,7 @@ def _read(path: Path) -> dict[str, Any]:
 
     try:
         return tomli.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError, RecursionError) as error:
         raise HardwareFileError(path, "", str(error)) from error
 
 
@@ -99,8 +96,8 @@ def _guarded(path: Path, known: str, build: Callable[[], _Record]) -> _Record:
         return build()
     except KeyError as error:
         raise HardwareFileError(path, known, f"field {error.args[0]!r} is missing") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise HardwareFileError(path, known, str(error)) from error
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise HardwareFileError(path, known, safe(str(error))) from error
 
 
 def _strings(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
@@ -109,7 +106,7 @@ def _strings(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _accelerator(known: str, vendor: str, row: Mapping[str, Any], rules: HardwareCatalogue) -> Accelerator:
     memory, tflops, ecc = row["memory"], row.get("tflops", {}), row.get("ecc")
-    return Accelerator(
+    found = Accelerator(
         device=_device(known, vendor, row, rules),
         confidence=row["confidence"],
         checked=str(row["checked"]),
@@ -132,6 +129,11 @@ def _accelerator(known: str, vendor: str, row: Mapping[str, Any], rules: Hardwar
         note="; ".join(text for text in (row.get("note"), row.get("tdp_note")) if text) or None,
         disagreements=_strings(row, "disagreements"),
     )
+    for part in (found, found.device, *((found.ecc,) if found.ecc else ())):
+        if fault := first_wrong(part):
+            name, value, mend = fault
+            raise ValueError(f"{name} cannot be {value!r}: write {mend}")
+    return found
 
 
 def _device(known: str, vendor: str, row: Mapping[str, Any], rules: HardwareCatalogue) -> Device:
@@ -168,6 +170,10 @@ def _memory(
     device_class: str, kind: str, unified: bool, memory: Mapping[str, Any], rules: HardwareCatalogue
 ) -> tuple[int, int, Basis]:
     """Total and reachable bytes: the driver's figures where known, else the size on the box and the class's rule."""
+    for key in ("driver_mib", "driver_bytes", "nominal_gb", "usable_mib"):
+        size = memory.get(key, 1)
+        if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size <= LARGEST:
+            raise ValueError(f"memory.{key} cannot be {size!r}: write a number")
     if "driver_mib" in memory:
         total_bytes = memory["driver_mib"] * MIB
     else:
@@ -214,8 +220,15 @@ def _price_basis(price: Mapping[str, Any]) -> str | None:
     return f"{price['basis']}, at the latest by then" if price.get("undated_source") else str(price["basis"])
 
 
+def _reserves(path: Path, content: Mapping[str, Any]) -> tuple[Reserve, ...]:
+    return _guarded(path, "reserve", lambda: tuple(map(_reserve, content.get("reserve", ()))))
+
+
 def _reserve(rule: Mapping[str, Any]) -> Reserve:
-    return Reserve(**rule)
+    found = Reserve(**rule)
+    if fault := first_wrong(found):
+        raise ValueError(f"{fault[0]} cannot be {fault[1]!r}: write {fault[2]}")
+    return found
 
 
 def _apple_limits(table: Mapping[str, Any]) -> AppleLimits:

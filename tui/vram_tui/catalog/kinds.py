@@ -1,6 +1,6 @@
 """Whether a plain value is of the kind that a record declares for its field: cheap enough for every start."""
 
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, fields
 from datetime import date
 from math import isfinite
 from typing import Any
@@ -9,6 +9,15 @@ LARGEST = 1 << 50
 """No count, width or size of a model is larger."""
 MAY_BE_NONE = ("rope", "nope", "parameters")
 """Fields without a default that may be 0; of all others there is at least one, and some are divided by."""
+
+
+def first_wrong(found: object) -> tuple[str, object, str] | None:
+    """Name and value of a record's first field that is not of its kind, and what should stand there."""
+    for one in fields(found):  # type: ignore[arg-type]
+        value = getattr(found, one.name)
+        if mend := wrong(one, value):
+            return one.name, value, mend
+    return None
 
 
 def wrong(field: "Field[Any]", value: object) -> str:

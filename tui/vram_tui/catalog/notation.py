@@ -84,7 +84,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 """What the text fields of the model may say, beside those of the blocks."""
 
-MAX_DEPTH = 4096
+MAX_DEPTH = 1024
+"""Eight times the deepest model that there is."""
 MAX_LAYERS = 1 << 16
 _AGAIN = "import the file again"
 
@@ -105,6 +106,8 @@ def read_model(data: Mapping[str, Any]) -> Model:
     stack = tuple(_stack(part, index, mixers, feeds) for index, part in enumerate(_tables(data, "stack")))
     if not stack:
         raise NotationError("stack", "a model needs layers", "add a [[stack]] with layers = [...]")
+    if sum(one.repeat * len(one.layers) for one in stack) > MAX_DEPTH:
+        raise NotationError("stack", f"makes more than {MAX_DEPTH} layers", "write how many there are")
     values = {name: _model_value(name, architecture[name]) for name in MODEL_FIELDS if name in architecture}
     context = _table(data, "context", optional=True).get("native", 0)
     found: Model = _build(
@@ -250,8 +253,6 @@ def _stack(part: Mapping[str, Any], index: int, mixers: Mapping[str, Mixer], fee
     repeat = part.get("repeat", 1)
     if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
         raise NotationError(f"{where}.repeat", "should be a whole number from 1", "write repeat = 1 or leave it out")
-    if repeat * len(layers) > MAX_DEPTH:
-        raise NotationError(f"{where}.repeat", f"makes more than {MAX_DEPTH} layers", "write how many there are")
     return Stack(layers, repeat)
 
 

@@ -13,6 +13,7 @@ from vram_tui.commands.common import workspace
 from vram_tui.commands.errors import CommandError
 from vram_tui.commands.options import BY_FIELD, given
 from vram_tui.commands.workspace import Workspace
+from vram_tui.exporters.json_text import escaped
 
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
@@ -100,7 +101,12 @@ def _answer_chunk(lines: tuple[str, ...]) -> str:
 
 
 def _written(answer: dict[str, Any]) -> str:
-    return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    """One line of JSON that every reader takes and no terminal acts on."""
+    try:
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except ValueError:  # an identity such as 1e999, which JSON cannot hold
+        return _written({**answer, "id": None})
+    return text if text.isprintable() else escaped(text)
 
 
 def _answer(desk: Workspace, line: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vram_tui.commands.errors import CommandError
+from vram_tui.exporters.json_text import escaped
 
 if TYPE_CHECKING:
     from vram_tui.commands.workspace import Workspace
@@ -39,8 +40,8 @@ def workspace(arguments: argparse.Namespace) -> "Workspace":
 
 
 def print_json(value: Any) -> None:
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
-    sys.stdout.write("\n")
+    text = json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
+    sys.stdout.write(f"{escaped(text)}\n")
 
 
 def print_table(table: "Table", arguments: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import re
 
 from vram_tui.catalog.entries import Entry
+from vram_tui.catalog.kinds import first_wrong
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.records import record
 from vram_tui.estimator.stored import StoredFile, StoredSubject
@@ -45,6 +46,10 @@ def strange(model: Model) -> str:
         return f"has {model.layer_count} layers, {len(different)} of them different: {most}"
     if not all(layer.halves for layer in different):
         return "has a layer with neither attention nor a feed-forward"
+    blocks = [half for layer in different for half in (layer.mixer, layer.feed_forward)]
+    for block in (*blocks, *(getattr(half, "indexer", None) for half in blocks), model):
+        if block is not None and (fault := first_wrong(block)):
+            return f"has {fault[0]} {words(repr(fault[1]), 40)} in its {block.__class__.__name__.lower()}"
     return ""
 
 

@@ -118,7 +118,7 @@ class _Reader:
         self.hidden = keys.number("embedding_length")
         self.mtp = keys.number("nextn_predict_layers", 0)
         self.trunk = keys.number("block_count") - self.mtp
-        if self.trunk < 1 or self.trunk > 4096:
+        if self.trunk < 1 or self.trunk > 1024:
             raise BlocksError(f"{keys.architecture}.block_count: {self.trunk} layers")
         self.is_mla = keys.has("attention.kv_lora_rank") and not keys.has("attention.compress_ratios")
 

@@ -6,7 +6,7 @@ from vram_tui.estimator.blocks import Experts, FeedForward, Gated, Plain
 from vram_tui.importers.hf_keys import ConfigError, Keys
 from vram_tui.importers.hf_traits import Traits
 
-MAX_LAYERS = 2_000
+MAX_LAYERS = 1_024
 
 
 class FeedForwards:

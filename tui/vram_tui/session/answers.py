@@ -14,6 +14,7 @@ from vram_tui.estimator.scenario import DEFAULT_QUANT, LIST_TOKENS, Scenario
 from vram_tui.estimator.subject import AtOnePoint, Subject
 from vram_tui.session.local import LocalMachine, is_local
 from vram_tui.session.state import NATIVE, Row, Session
+from vram_tui.text import safe
 
 if TYPE_CHECKING:
     from vram_tui.catalog.hardware import HardwareCatalogue
@@ -159,7 +160,7 @@ class Answers:
         try:
             return self._compiler(self.subject(model, scenario), quant, scenario, self.facts)
         except (ValueError, KeyError, NotImplementedError) as refused:
-            return str(refused.args[0]) if refused.args else str(refused)
+            return safe(str(refused.args[0]) if refused.args else str(refused))
 
     def subject(self, model: str, scenario: Scenario) -> Subject:
         """The model in the profile of the scenario, where it has that one."""
