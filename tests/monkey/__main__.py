@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 import time
+from math import inf
 
 from tests.monkey.monkey import FaultError, Monkey
 
@@ -11,13 +12,14 @@ from tests.monkey.monkey import FaultError, Monkey
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.monkey", description=Monkey.__doc__)
     parser.add_argument("--keys", type=int, default=20_000, help="keys, mouse events and resizes together")
+    parser.add_argument("--seconds", type=float, default=inf, help="stop after so long")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true", help="print every thousandth step")
     options = parser.parse_args()
     begun = time.monotonic()
     monkey = Monkey(options.seed, verbose=options.verbose)
     try:
-        report = asyncio.run(monkey.run(options.keys))
+        report = asyncio.run(monkey.run(options.keys, options.seconds))
     except FaultError as fault:
         print(f"FAULT {fault}")
         return 1

@@ -7,10 +7,12 @@ import os
 import random
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -99,15 +101,15 @@ class Monkey:
         self._bytes_before = 0
         self._action_keys = [key for action in ALL if action.id not in LEFT_OUT for key in action.keys]
 
-    async def run(self, steps: int) -> Report:
-        """So many steps in a home of its own. Raises FaultError."""
+    async def run(self, steps: int, seconds: float = inf) -> Report:
+        """So many steps, or so long, in a home of its own. Raises FaultError."""
         library = Sample()
         with tempfile.TemporaryDirectory() as folder, _home(Path(folder)):
             store = Store.at(Path(folder) / "state")
             app = Caged(library, options=Options(model="zai-org/GLM-5.1"), store=store)
             try:
                 async with app.run_test(size=SIZES[0]) as pilot:
-                    await self._play(app, pilot, steps)
+                    await self._play(app, pilot, steps, seconds)
                     session = app.session
                     app.save_now()
             except FaultError:
@@ -119,8 +121,11 @@ class Monkey:
                 raise self._fault(f"the session does not come back: {told}")
         return self.report
 
-    async def _play(self, app: VramApp, pilot: Pilot[Any], steps: int) -> None:
+    async def _play(self, app: VramApp, pilot: Pilot[Any], steps: int, seconds: float) -> None:
+        begun = time.monotonic()
         for step in range(1, steps + 1):
+            if (taken := time.monotonic() - begun) > seconds:
+                break
             await self._step(app, pilot)
             if app.return_code is not None or not app.is_running:
                 raise self._fault("it ended")
@@ -128,7 +133,7 @@ class Monkey:
                 await self._check_cells(app, pilot)
             if step % UNSTICK_EVERY == 0:
                 await self._check_unstuck(app, pilot)
-            if step == min(WARM_UP, steps // 2):
+            if not self._bytes_before and (step >= min(WARM_UP, steps // 2) or taken > seconds / 2):
                 self._bytes_before = _resident_bytes()
             if self.verbose and step % 1000 == 0:
                 print(step, self.report, f"{_resident_bytes() >> 20} MiB", flush=True)
