@@ -1,6 +1,7 @@
 """Sends less: no colour that is already set, and of a changed line only the cells that differ.
 
-The one module that touches what Textual keeps to itself; without it everything works, with more bytes.
+With `partial`, `pacing` and `screens.painting` it touches what Textual keeps to itself; without them everything works,
+with more bytes.
 """
 
 import os
@@ -12,12 +13,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.console import Console
-from textual import _compositor
+from textual._compositor import ChopsUpdate, Compositor
 from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
+from vram_tui.app.partial import cropped_segments, quick_partial_update
 from vram_tui.app.writer import PatientWriter
 
 if TYPE_CHECKING:
@@ -169,26 +170,9 @@ class ThriftyDriver(LinuxDriver):
                 parser = XTermParser()
 
 
-def cropped_segments(self: _compositor.ChopsUpdate, console: Console) -> str:
-    """The changed spans alone, cut on both sides; Textual's own sends each from the left edge of its widget."""
-    sequences: list[str] = []
-    line, column = -1, -1
-    for y, x1, x2 in self.spans:
-        for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
-            if strip is None or x >= x2 or end <= x1:
-                continue
-            start, stop = max(x, x1), min(end, x2)
-            if y != line:
-                sequences.append(f"\x1b[{y + 1};{start + 1}H")
-            elif start != column:
-                sequences.append(f"\x1b[{start + 1}G")
-            line, column = y, stop
-            sequences.append(strip.crop(start - x, stop - x).render(console))
-    return "".join(sequences)
-
-
 def install(*, ascii_only: bool = False) -> None:
-    """Let partial updates be cropped on both sides, and writing be patient; `ascii_only` sends nothing else."""
+    """Let partial frames be small, and writing be patient; `ascii_only` sends nothing else."""
     PatientWriter.encoding = "ascii" if ascii_only else ""
     linux_driver.WriterThread = PatientWriter  # type: ignore[attr-defined, assignment]
-    _compositor.ChopsUpdate.render_segments = cropped_segments  # type: ignore[method-assign]
+    Compositor.render_partial_update = quick_partial_update  # type: ignore[method-assign, assignment]
+    ChopsUpdate.render_segments = cropped_segments  # type: ignore[method-assign]

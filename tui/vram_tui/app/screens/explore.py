@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,7 @@ HUGE, NARROW = 160, 76
 """From the first width on the plot stands beside the grid; below the second, borders lose their padding."""
 BREAKDOWN, LOW = 4, 22
 """Lines of the breakdown; one fewer on a screen lower than this."""
-REST_SECONDS = 0.12
+REST_SECONDS = 0.25
 """What takes longer than a key may is worked out when the cursor has rested so long."""
 RATE_SECONDS = 0.008
 """Models are rated for so long between two looks at the keyboard."""
@@ -72,8 +73,12 @@ class Explore(GridEditing, HouseScreen):
         self._rating: Timer | None = None
         self._resting: Timer | None = None
         self._runners: Runners | None = None
+        self._warm_for: object = None
         self._inner = 80
         self._found: list[Any] = []
+        self._asked: object = None
+        self._cells: list[list[Cell]] = []
+        self._memories: list[Memory | str] = []
         self._entries: Sequence[Any] = ()
         self._summaries: dict[str, Any] = {}
         self._families: dict[str, int] = {}
@@ -250,8 +255,7 @@ class Explore(GridEditing, HouseScreen):
         if session.model not in self._summaries:
             return
         answers = self.home.answers
-        cells = [answers.cells(session, row) for row in session.grid.rows]
-        memories = [answers.of_row(session, row) for row in session.grid.rows]
+        cells, memories = self._figures(session)
         if self.grid.display:
             head, tail = self._grid_frame()
             bits = [bits_words(memory, session, index) for index, memory in enumerate(memories)]
@@ -261,26 +265,48 @@ class Explore(GridEditing, HouseScreen):
         if self.plot.display:
             self._fill_plot(session, memories)
 
+    def _figures(self, session: Session) -> tuple[list[list[Cell]], list[Memory | str]]:
+        """The grid's cells and what is behind its rows, kept while nothing but the cursor moves."""
+        answers = self.home.answers
+        asked = (session.model, session.grid, answers.scenario(session), id(answers.library.entries))
+        if asked != self._asked:
+            self._asked = asked
+            self._cells = [answers.cells(session, row) for row in session.grid.rows]
+            self._memories = [answers.of_row(session, row) for row in session.grid.rows]
+        return self._cells, self._memories
+
     def _fill_breakdown(self, session: Session, cell: Cell, memory: Memory | str) -> None:
         """The cell at once, and what runs it: at once too where that is at hand, else when the cursor rests."""
-        row, runners = session.selected_row, self._runners
+        row, runners, running = session.selected_row, self._runners, None
+        known = isinstance(memory, str) or cell.bytes is None
+        if runners is not None and not isinstance(memory, str) and runners.at_hand(session, row, cell):
+            known, running = True, runners.find(session, row, cell, memory)
+        self.breakdown.fill(row, cell, memory, running)
         if self._resting is not None:
             self._resting.stop()
-            self._resting = None
-        if isinstance(memory, str) or cell.bytes is None:
-            self.breakdown.fill(row, cell, memory)
-        elif runners is not None and runners.at_hand(session, row, cell):
-            self.breakdown.fill(row, cell, memory, runners.find(session, row, cell, memory))
-        else:
-            self.breakdown.fill(row, cell, memory)
-            self._resting = self.set_timer(REST_SECONDS, lambda: self._find_runner(session, row, cell, memory))
+        self._resting = None
+        if not known or self._warm_for != (session.model, session.scenario, session.target):
+            self._resting = self.set_timer(REST_SECONDS, lambda: self._rested(session, row, cell, memory))
 
-    def _find_runner(self, session: Session, row: Row, cell: Cell, memory: Memory) -> None:
+    def _rested(self, session: Session, row: Row, cell: Cell, memory: Memory | str) -> None:
+        """The cursor has rested: find what runs the cell, then make the next keys quick."""
         from vram_tui.session.running import Runners
 
         self._resting = None
         self._runners = self._runners or Runners(self.home.answers)
-        self.breakdown.fill(row, cell, memory, self._runners.find(session, row, cell, memory))
+        if not isinstance(memory, str) and cell.bytes is not None:
+            self.breakdown.fill(row, cell, memory, self._runners.find(session, row, cell, memory))
+        self._warm_for = (session.model, session.scenario, session.target)
+        rows = session.grid.rows
+        self._warm(session, [(model, row) for model in self.models.neighbours() for row in rows])
+
+    def _warm(self, session: Session, work: list[tuple[str, Row]]) -> None:
+        """Compile the models above and below a row at a time: the next arrow key finds them ready."""
+        self._resting = None
+        if work and self.is_current:
+            model, row = work[0]
+            self.home.answers.cells(replace(session, model=model), row)
+            self._resting = self.set_timer(RATE_PAUSE_SECONDS, lambda: self._warm(session, work[1:]))
 
     def _grid_frame(self) -> tuple[list[Line], list[Line]]:
         """The lines above the grid (the model's name, where tabs hide the sheet) and below it (the legend)."""

@@ -2,7 +2,7 @@
 
 from textual import events
 
-from vram_tui.app.actions import footer_actions
+from vram_tui.app.actions import Situation, footer_actions
 from vram_tui.app.house import house
 from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted
 
@@ -15,12 +15,17 @@ class Footer(LinePanel, can_focus=False):
     GROUND = "panel"
     message: tuple[str, bool] | None = None
     field_hint = ""
+    _drawn_for: object = None
 
     def draw(self) -> None:
         if self.is_attached and self.size.width:
-            self.show([self._line(self.size.width)])
+            situation, width = house(self.app).situation, self.size.width
+            asked = (self.message, self.field_hint, situation, width)
+            if asked != self._drawn_for:
+                self._drawn_for = asked
+                self.show([self._line(situation, width)])
 
-    def _line(self, width: int) -> Line:
+    def _line(self, situation: Situation, width: int) -> Line:
         if self.message:
             text, bad = self.message
             sign = "! " if bad else ""
@@ -30,11 +35,11 @@ class Footer(LinePanel, can_focus=False):
             hint = [Run(" " + fitted(self.field_hint, width - 28, self.glyphs.more), "dim")]
             return (Run(" "), *_keys(keys), *hint)
         home = house(self.app)
-        away = home.situation.screen != "explore"
+        away = situation.screen != "explore"
         keys_first: list[tuple[str, str]] = [(home.key_map.key_of("back"), "back")] if away else []
         help_key = (home.key_map.key_of("keys"), "keys")
         room = width - 2 - _width([help_key])
-        for action in footer_actions(home.situation):
+        for action in footer_actions(situation):
             key = home.key_map.key_of(action.id)
             pair = (key, action.word)
             if not key or action.id == "keys":

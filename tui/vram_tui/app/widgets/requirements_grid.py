@@ -35,12 +35,17 @@ class RequirementsGrid(LinePanel):
         self.head: list[Line] = []
         self.tail: list[Line] = []
         self._filled_for: Session | None = None
+        self._measured: object = None
 
     # Geometry
 
     def _measure(self) -> None:
-        """Texts of the cells and widths of the columns, once for a drawing."""
+        """Texts of the cells and widths of the columns, kept while nothing but the cursor moves."""
         session, width = self._drawn, self.size.width
+        asked = (id(self.cells), self.losses, session.grid, session.units, width)
+        if asked == self._measured:
+            return
+        self._measured = asked
         rows = session.grid.rows
         self.label_width = min(max(len(self._label(row)) for row in rows) + 1, 18 if width >= 60 else 11)
         self._texts = [[self._figure(cell) for cell in row] for row in self.cells]

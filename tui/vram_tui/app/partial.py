@@ -1,0 +1,80 @@
+"""Frames of what changed: painted from the widgets in front alone, and cut on both sides."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rich.console import Console
+from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+_textuals_own = Compositor.render_partial_update
+
+
+class Piece(NamedTuple):
+    """A strip and the place on the screen where it begins."""
+
+    y: int
+    x: int
+    strip: Strip
+
+
+class Patch(CompositorUpdate):
+    """Pieces of lines, in the order of the screen."""
+
+    def __init__(self, pieces: list[Piece]) -> None:
+        self.pieces = pieces
+
+    def render_segments(self, console: Console) -> str:
+        return written(self.pieces, console)
+
+
+def written(pieces: Iterable[Piece], console: Console) -> str:
+    """The pieces with the shortest moves between them."""
+    found: list[str] = []
+    line, column = -1, -1
+    for y, x, strip in pieces:
+        if y != line:
+            found.append(f"\x1b[{y + 1};{x + 1}H")
+        elif x != column:
+            found.append(f"\x1b[{x + 1}G")
+        line, column = y, x + strip.cell_length
+        found.append(strip.render(console))
+    return "".join(found)
+
+
+def quick_partial_update(self: Compositor) -> CompositorUpdate | None:
+    """Textual renders every widget that the rectangle around all changes meets; most of them lie behind others."""
+    if not self._dirty_regions:
+        return None
+    widgets = [(region.intersection(clip), region, widget) for widget, (region, clip) in self.visible_widgets.items()]
+    screen = self.size.region
+    asked: dict[Widget, list[tuple[int, int, int, Region]]] = defaultdict(list)
+    for y, x1, x2 in self._regions_to_spans(region.intersection(screen) for region in self._dirty_regions):
+        for seen, region, widget in widgets:
+            if seen.y <= y < seen.bottom and seen.x < x2 and x1 < seen.right:
+                if not seen.x <= x1 < x2 <= seen.right:
+                    return _textuals_own(self)  # the change lies across an edge: rare, and not worth a rule
+                asked[widget].append((y, x1, x2, region))
+                break
+    self._dirty_regions.clear()
+    pieces: list[Piece] = []
+    for widget, spans in asked.items():
+        region = spans[0][3]
+        first, last = spans[0][0], spans[-1][0]
+        strips = widget.render_lines(Region(0, first - region.y, region.width, last - first + 1))
+        pieces += [Piece(y, x1, strips[y - first].crop(x1 - region.x, x2 - region.x)) for y, x1, x2, _ in spans]
+    return Patch(sorted(pieces, key=lambda piece: piece[:2]))
+
+
+def cropped_segments(self: ChopsUpdate, console: Console) -> str:
+    """Textual's own sends each changed span from the left edge of its widget."""
+    pieces: list[Piece] = []
+    for y, x1, x2 in self.spans:
+        for end, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=False):
+            if strip is not None and x < x2 and x1 < end:
+                start = max(x, x1)
+                pieces.append(Piece(y, start, strip.crop(start - x, min(end, x2) - x)))
+    return written(pieces, console)
