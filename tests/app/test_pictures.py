@@ -6,7 +6,7 @@ import pytest
 
 from tests.app.conftest import PICTURES, MakeApp, Screenshot
 
-SETTLE_SECONDS = 0.3
+SETTLE_SECONDS = 0.5
 """Fit glyphs of the list come a moment after the first paint."""
 
 GLM, QWEN, GEMMA = "zai-org/GLM-5.1", "Qwen/Qwen3-30B-A3B", "google/gemma-3-27b-it"

@@ -11,7 +11,7 @@ from vram_tui.session.local import LocalMachine
 from vram_tui.session.losses import column_of, losses_of
 from vram_tui.session.state import Row
 
-REST = 0.4
+REST = 0.6
 """The plan comes when the cursor has rested."""
 WIDE, SMALL = (120, 40), (80, 24)
 QWEN = "Qwen/Qwen3-30B-A3B"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from vram_tui.app.glyphs import FIT_WORDS
 from vram_tui.app.house import house
-from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, width_of, wrapped
+from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, padded, width_of, wrapped
 from vram_tui.app.widgets.stacked_bar import group_pieces, stacked
 from vram_tui.estimator.memory import GROUPS, Memory
 from vram_tui.quantities import format_memory, format_tokens
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LINES = 4
 """Lines that say everything; where there are fewer, verdict and speed share one."""
+HEAD, TOTAL = 14, 9
+"""Cells of a format with its context, and of a total, as most of them are."""
 
 
 def reach_words(tokens: int, native: int = 0) -> str:
@@ -56,8 +58,13 @@ class Breakdown(LinePanel, can_focus=False):
             reason = [(Run(line, "warn"),) for line in wrapped(safe(cell.reason, 400), width)]
             self.show([(head,), *reason[: height - 1]])
             return
-        total = Run(memory_words(cell.bytes, house(self.app).session.units), f"mark-{min(cell.tier, 2)}")
-        lead = [head, Run("  "), total]
+        total = memory_words(cell.bytes, house(self.app).session.units)
+        # Padded, so that what stands behind does not move with every column.
+        lead = [
+            Run(padded(head.text, HEAD), "bold"),
+            Run("  "),
+            Run(padded(total, TOTAL), f"mark-{min(cell.tier, 2)}"),
+        ]
         verdict, speed = self._verdict(cell, len(memory.devices)), self._speed(memory, running)
         if height >= LINES:
             lines = [self._joined(lead, [*verdict, self._lost(row)], width), self._joined([], speed, width)]

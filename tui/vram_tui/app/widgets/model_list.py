@@ -58,6 +58,12 @@ class ModelList(LinePanel):
         """The models on the screen now."""
         return [item.model.id for item in self.items[self.top : self.top + self.page] if item.model]
 
+    def neighbours(self) -> list[str]:
+        """The models below and above the cursor."""
+        below = (item.model for item in self.items[self.cursor + 1 :] if item.model)
+        above = (item.model for item in reversed(self.items[: self.cursor]) if item.model)
+        return [model.id for model in (next(below, None), next(above, None)) if model]
+
     def selected(self) -> str:
         item = self.items[self.cursor] if self.cursor < len(self.items) else None
         return item.model.id if item and item.model else ""

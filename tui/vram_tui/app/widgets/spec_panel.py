@@ -55,11 +55,12 @@ class SpecPanel(LinePanel):
             return [*lines, *self._about(width), EMPTY, *self._notes(width), *self._sources(width)]
         left = min(max(43, width * 55 // 100), 64)
         right = width - left - 2
-        if len(lines) + 3 + len(self._facts(facts, left, 0)) > height:
+        told = self._facts(facts, left, 0)
+        if len(lines) + 3 + len(told) > height:
             lines = lines[:1]
         self._places.update(dict.fromkeys((fact.label for fact in figures), len(lines)))
         lines += [*self._strip_of(figures, width), EMPTY]
-        told = self._facts(facts, left, len(lines))
+        self._places.update({fact.label: self._places[fact.label] + len(lines) for fact in facts})
         notes = self._notes(right)
         about = self._about(right)
         room = max(height - len(lines) - len(notes) - 1, 3)
