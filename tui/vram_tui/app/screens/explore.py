@@ -1,26 +1,21 @@
 """The home screen: every model, its sheet, its requirements, and what the cursor's cell is made of."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
-from time import perf_counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal, Vertical
 from textual.geometry import Region
-from textual.timer import Timer
 from textual.widgets import Static
 
-from vram_tui.app.screens import import_soon
 from vram_tui.app.screens.base import SMALLEST, HouseScreen
 from vram_tui.app.screens.explore_lines import bits_words, loss_note, plain, short_sheet, target_legend, tier_legend
 from vram_tui.app.screens.grid_editing import GridEditing
-from vram_tui.app.widgets.breakdown import Breakdown
+from vram_tui.app.screens.meanwhile import RATE_AFTER_SECONDS, Meanwhile
 from vram_tui.app.widgets.field import Asking
 from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel
-from vram_tui.app.widgets.model_list import ModelList
 from vram_tui.app.widgets.plot import Plot, Series, levels_of
 from vram_tui.app.widgets.spec_panel import SpecPanel
 from vram_tui.estimator.memory import Memory
@@ -29,12 +24,11 @@ from vram_tui.session import edits
 from vram_tui.session.answers import Cell
 from vram_tui.session.listing import listing
 from vram_tui.session.losses import column_of
-from vram_tui.session.state import SORTS, Row, Session
+from vram_tui.session.state import SORTS, Session
 
 if TYPE_CHECKING:
     from vram_tui.exporters.table import Table
     from vram_tui.session.explaining import Target
-    from vram_tui.session.running import Runners
 
 
 WIDE, TALL = 100, 32
@@ -43,20 +37,13 @@ HUGE, NARROW = 160, 76
 """From the first width on the plot stands beside the grid; below the second, borders lose their padding."""
 BREAKDOWN, LOW = 4, 22
 """Lines of the breakdown; one fewer on a screen lower than this."""
-REST_SECONDS = 0.25
-"""What takes longer than a key may is worked out when the cursor has rested so long."""
-RATE_SECONDS = 0.008
-"""Models are rated for so long between two looks at the keyboard."""
-RATE_PAUSE_SECONDS = 0.01
-RATE_AFTER_SECONDS = 0.1
-"""Fit glyphs come after the first paint."""
 SHEET_LEAST, SHEET_BEST = 12, 21
 PLOT_LINES = 12
 """The plot has a place of its own where this many lines are left beside the sheet at its best."""
 TABS = ("grid", "spec", "plot")
 
 
-class Explore(GridEditing, HouseScreen):
+class Explore(Meanwhile, GridEditing, HouseScreen):
     """Sidebar, specification, grid, plot and breakdown around one session."""
 
     # Its style sheet, explore.tcss, belongs to the app: it is needed at every start.
@@ -64,16 +51,10 @@ class Explore(GridEditing, HouseScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.models = ModelList("models")
         self.spec = SpecPanel("spec")
         self.plot = Plot("plot")
-        self.breakdown = Breakdown("breakdown")
         self.figures = Container(id="figures")
         self.tab = "grid"
-        self._rating: Timer | None = None
-        self._resting: Timer | None = None
-        self._runners: Runners | None = None
-        self._warm_for: object = None
         self._inner = 80
         self._found: list[Any] = []
         self._asked: object = None
@@ -104,7 +85,7 @@ class Explore(GridEditing, HouseScreen):
         self._arrange(*self.app.size)
         self._filter(self.home.session.filter)
         self.set_focus(self.models, scroll_visible=False)
-        self.set_timer(RATE_AFTER_SECONDS, self._start_rating)
+        self.set_timer(RATE_AFTER_SECONDS, self.start_rating)
 
     def on_screen_resume(self) -> None:
         if len(self._summaries) and self._entries is not self.home.answers.library.entries:
@@ -112,7 +93,7 @@ class Explore(GridEditing, HouseScreen):
             self._filter(self.home.session.filter)
         self._fill_all()
         if self.models.scrolled:
-            self._rate_again()
+            self.rate_again()
 
     def _take_library(self) -> None:
         """The models that there are, and how many each family has; an import brings new ones."""
@@ -120,6 +101,9 @@ class Explore(GridEditing, HouseScreen):
         self._summaries = {summary.id: summary for summary in self._entries}
         self._families = dict(Counter(summary.family for summary in self._entries))
         self.models.ratings = self.home.answers.ratings_at_hand(self.home.session)
+
+    def everything(self) -> Iterable[str]:
+        return self._summaries
 
     # Layout
 
@@ -225,7 +209,7 @@ class Explore(GridEditing, HouseScreen):
         super().session_changed(old, new)
         if (old.scenario, old.target) != (new.scenario, new.target):
             self.models.ratings = self.home.answers.ratings_at_hand(new)
-            self.call_later(self._rate_again)
+            self.call_later(self.rate_again)
         if (old.filter, old.sort) != (new.filter, new.sort):
             self._filter(new.filter)
         elif (old.model, old.marks) != (new.model, new.marks):
@@ -261,7 +245,7 @@ class Explore(GridEditing, HouseScreen):
             bits = [bits_words(memory, session, index) for index, memory in enumerate(memories)]
             loss, losses = column_of(answers.facts, session.grid.rows)
             self.grid.fill(cells, bits, head, tail, losses, loss_note(loss) if loss else "")
-        self._fill_breakdown(session, cells[session.row][session.column], memories[session.row])
+        self.fill_breakdown(session, cells[session.row][session.column], memories[session.row])
         if self.plot.display:
             self._fill_plot(session, memories)
 
@@ -274,39 +258,6 @@ class Explore(GridEditing, HouseScreen):
             self._cells = [answers.cells(session, row) for row in session.grid.rows]
             self._memories = [answers.of_row(session, row) for row in session.grid.rows]
         return self._cells, self._memories
-
-    def _fill_breakdown(self, session: Session, cell: Cell, memory: Memory | str) -> None:
-        """The cell at once, and what runs it: at once too where that is at hand, else when the cursor rests."""
-        row, runners, running = session.selected_row, self._runners, None
-        known = isinstance(memory, str) or cell.bytes is None
-        if runners is not None and not isinstance(memory, str) and runners.at_hand(session, row, cell):
-            known, running = True, runners.find(session, row, cell, memory)
-        self.breakdown.fill(row, cell, memory, running)
-        if self._resting is not None:
-            self._resting.stop()
-        self._resting = None
-        if not known or self._warm_for != (session.model, session.scenario, session.target):
-            self._resting = self.set_timer(REST_SECONDS, lambda: self._rested(session, row, cell, memory))
-
-    def _rested(self, session: Session, row: Row, cell: Cell, memory: Memory | str) -> None:
-        """The cursor has rested: find what runs the cell, then make the next keys quick."""
-        from vram_tui.session.running import Runners
-
-        self._resting = None
-        self._runners = self._runners or Runners(self.home.answers)
-        if not isinstance(memory, str) and cell.bytes is not None:
-            self.breakdown.fill(row, cell, memory, self._runners.find(session, row, cell, memory))
-        self._warm_for = (session.model, session.scenario, session.target)
-        rows = session.grid.rows
-        self._warm(session, [(model, row) for model in self.models.neighbours() for row in rows])
-
-    def _warm(self, session: Session, work: list[tuple[str, Row]]) -> None:
-        """Compile the models above and below a row at a time: the next arrow key finds them ready."""
-        self._resting = None
-        if work and self.is_current:
-            model, row = work[0]
-            self.home.answers.cells(replace(session, model=model), row)
-            self._resting = self.set_timer(RATE_PAUSE_SECONDS, lambda: self._warm(session, work[1:]))
 
     def _grid_frame(self) -> tuple[list[Line], list[Line]]:
         """The lines above the grid (the model's name, where tabs hide the sheet) and below it (the legend)."""
@@ -333,34 +284,6 @@ class Explore(GridEditing, HouseScreen):
             if isinstance(memory, Memory)
         ]
         self.plot.fill(series, levels_of(answers, session), (1024, max(native, 8192)), session.units)
-
-    def _start_rating(self) -> None:
-        self.models.scrolled = self._rate_again
-        self._rate_models()
-        self.run_worker(import_soon, thread=True, exit_on_error=False, group="import")
-
-    def _rate_again(self) -> None:
-        """Other models are in sight, or all have to be rated anew."""
-        if self._rating is not None:
-            self._rating.stop()
-        self._rate_models()
-
-    def _rate_models(self) -> None:
-        """Fit glyphs, those in sight first and all others a few at a time, so that no key waits for them."""
-        if not self.is_current:
-            return  # whoever looks at another screen waits for that one
-        session, answers, rated = self.home.session, self.home.answers, self.models.ratings
-        in_sight = [model for model in self.models.in_sight() if model not in rated]
-        missing = in_sight or [model for model in self._summaries if model not in rated]
-        end = perf_counter() + RATE_SECONDS
-        for model in missing:
-            rated[model] = answers.rating(session, model)
-            if perf_counter() > end or self.app.message_queue_size:
-                break
-        if in_sight:
-            self.models.draw()
-        if missing:
-            self._rating = self.set_timer(RATE_PAUSE_SECONDS, self._rate_models)
 
     # List
 
