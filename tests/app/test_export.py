@@ -50,7 +50,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "csv": lambda text: list(csv.reader(io.StringIO(text))),
     "json": lambda text: json.loads(text)["rows"],
     "toml": lambda text: tomli.loads(text)["rows"],
-    "svg": ElementTree.fromstring,
+    "svg": lambda text: list(ElementTree.fromstring(text)),
     "markdown": lambda text: [line for line in text.splitlines() if line.startswith("|")],
     "plain": str.splitlines,
 }
