@@ -33,6 +33,7 @@ from vram_tui.session.settings import Settings
 from vram_tui.session.state import UNITS, Session
 from vram_tui.session.storage import Store
 
+NOTICE_EVERY_SECONDS = 0.05
 DEEPEST_SCREENS = 12
 """Screens that may lie on each other: each costs memory, and a key to come back."""
 
@@ -123,8 +124,15 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
         if is_local(self.session.target):
             self.call_after_refresh(self._read_machine)
         if self.notices:
+            self._tell_notices()
+
+    def _tell_notices(self) -> None:
+        """As soon as there is a footer to tell them in: at a start the first screen stands later than the app."""
+        if isinstance(self.screen, HouseScreen) and self.screen.footer.size.width:
             what = f"notices: {len(self.notices)}, {self.key_map.key_of('notices')} shows them whole"
-            self.call_after_refresh(self.tell, f"{what}: {self.notices[0]}", bad=True)
+            self.tell(f"{what}: {self.notices[0]}", bad=True)
+        else:
+            self.set_timer(NOTICE_EVERY_SECONDS, self._tell_notices)
 
     def _read_machine(self) -> None:
         from vram_tui.app.local import read_machine
