@@ -13,12 +13,12 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from textual._compositor import ChopsUpdate, Compositor
+from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
-from vram_tui.app.partial import cropped_segments, quick_partial_update
+from vram_tui.app.partial import CANVAS, cropped_segments, differing_segments, quick_partial_update
 from vram_tui.app.writer import PatientWriter
 
 if TYPE_CHECKING:
@@ -142,6 +142,14 @@ class ThriftyDriver(LinuxDriver):
         writer = self._writer_thread
         return writer if isinstance(writer, PatientWriter) else None
 
+    def forget(self) -> None:
+        """Write the next frame whole: nobody knows what the terminal shows."""
+        CANVAS.forget()
+
+    def start_application_mode(self) -> None:
+        self.forget()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
     def stop_application_mode(self) -> None:
         if self.pace is not None:
             self.pace.abandon()
@@ -176,3 +184,4 @@ def install(*, ascii_only: bool = False) -> None:
     linux_driver.WriterThread = PatientWriter  # type: ignore[attr-defined, assignment]
     Compositor.render_partial_update = quick_partial_update  # type: ignore[method-assign, assignment]
     ChopsUpdate.render_segments = cropped_segments  # type: ignore[method-assign]
+    LayoutUpdate.render_segments = differing_segments  # type: ignore[method-assign]

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 from textual.driver import Driver
+from textual.geometry import Size
 from textual.screen import Screen
 
 from vram_tui.app.screens.painting import WholeFrames
@@ -22,6 +23,7 @@ class PacedApp(Base):
         super().__init__(driver_class=driver)
         self._held = False
         self._missed = False
+        self._painted: tuple[Screen[Any], Size] | None = None
 
     def _end_batch(self) -> None:
         super()._end_batch()
@@ -33,6 +35,13 @@ class PacedApp(Base):
     def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if self._held and renderable is not None:
             self._missed = True
+        painted = (screen, self.size)
+        if painted != self._painted:
+            # Another screen is written whole, so that it also wipes away what others wrote on the terminal.
+            self._painted = painted
+            forget = getattr(self._driver, "forget", None)
+            if forget is not None:
+                forget()
         super()._display(screen, renderable)
         pace = getattr(self._driver, "pace", None)
         if pace is not None and pace.behind and not self._held:

@@ -1,24 +1,19 @@
-"""Frames of what changed: painted from the widgets in front alone, and cut on both sides."""
+"""Frames of what changed: painted from the widgets in front alone, and written where the terminal shows another."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import NamedTuple
 
 from rich.console import Console
-from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate
+from textual._compositor import ChopsUpdate, Compositor, CompositorUpdate, LayoutUpdate
 from textual.geometry import Region
-from textual.strip import Strip
 from textual.widget import Widget
+
+from vram_tui.app.canvas import Canvas, Piece
 
 _textuals_own = Compositor.render_partial_update
 
 
-class Piece(NamedTuple):
-    """A strip and the place on the screen where it begins."""
-
-    y: int
-    x: int
-    strip: Strip
+CANVAS = Canvas()
+"""The one terminal of this process."""
 
 
 class Patch(CompositorUpdate):
@@ -28,21 +23,7 @@ class Patch(CompositorUpdate):
         self.pieces = pieces
 
     def render_segments(self, console: Console) -> str:
-        return written(self.pieces, console)
-
-
-def written(pieces: Iterable[Piece], console: Console) -> str:
-    """The pieces with the shortest moves between them."""
-    found: list[str] = []
-    line, column = -1, -1
-    for y, x, strip in pieces:
-        if y != line:
-            found.append(f"\x1b[{y + 1};{x + 1}H")
-        elif x != column:
-            found.append(f"\x1b[{x + 1}G")
-        line, column = y, x + strip.cell_length
-        found.append(strip.render(console))
-    return "".join(found)
+        return CANVAS.written(self.pieces, console)
 
 
 def quick_partial_update(self: Compositor) -> CompositorUpdate | None:
@@ -77,4 +58,15 @@ def cropped_segments(self: ChopsUpdate, console: Console) -> str:
             if strip is not None and x < x2 and x1 < end:
                 start = max(x, x1)
                 pieces.append(Piece(y, start, strip.crop(start - x, min(end, x2) - x)))
-    return written(pieces, console)
+    return CANVAS.written(pieces, console)
+
+
+def differing_segments(self: LayoutUpdate, console: Console) -> str:
+    """Of a whole frame what differs from the one before."""
+    pieces: list[Piece] = []
+    for y, strips in enumerate(self.strips, self.region.y):
+        x = self.region.x
+        for strip in strips:
+            pieces.append(Piece(y, x, strip))
+            x += strip.cell_length
+    return CANVAS.written(pieces, console)
