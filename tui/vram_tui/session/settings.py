@@ -101,7 +101,7 @@ def _read_keys(plain: Mapping[str, Any], faults: list[str]) -> dict[str, tuple[s
     keys: dict[str, tuple[str, ...]] = {}
     for action, value in plain.items():
         chosen = [value] if isinstance(value, str) else value
-        if isinstance(chosen, list) and all(isinstance(key, str) and key for key in chosen):
+        if isinstance(chosen, list) and all(isinstance(key, str) and key and safe(key, 40) == key for key in chosen):
             keys[action] = tuple(chosen)
         else:
             faults.append(f"keys.{safe(action, 60)} is a key or a list of keys")
