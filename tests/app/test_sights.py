@@ -7,6 +7,8 @@ import pytest
 from tests.app.conftest import MakeApp
 from tests.app.ranking import at_hand  # noqa: F401 - a fixture
 from tests.app.test_explore import home, type_text
+from vram_tui.app.screens.base import HouseScreen
+from vram_tui.session.counts import fact_labels
 from vram_tui.session.local import LocalMachine
 from vram_tui.session.losses import column_of, losses_of
 from vram_tui.session.state import Row
@@ -141,3 +143,50 @@ async def test_the_cursor_goes_to_the_model_that_is_called_like_the_filter(make_
         assert app.session.model == "Qwen/Qwen3.6-27B", "it stays where it still matches"
         await type_text(pilot, "-8b")
         assert app.session.model == "Qwen/Qwen3-8B"
+
+
+@pytest.mark.parametrize(
+    ("keys", "without"),
+    [
+        (("question_mark",), ("open", "panel")),
+        (("exclamation_mark",), ("open",)),
+        (("2", "equals_sign"), ("open", "panel")),
+        (("g",), ("hardware",)),
+        (("w",), ("what fits",)),
+    ],
+)
+async def test_the_footer_offers_only_what_does_something(
+    make_app: MakeApp, keys: tuple[str, ...], without: tuple[str, ...]
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.pause()
+        await pilot.press(*keys)
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, HouseScreen)
+        words = " ".join(screen.footer.text.split())
+        assert "esc back" in words
+        for word in without:
+            assert f" {word} " not in words
+
+
+async def test_every_figure_of_the_sheet_is_explained_from_its_line(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=(120, 40)) as pilot:
+        labels = fact_labels(app.library.entry(app.session.model), home(app)._summaries[app.session.model])
+        await pilot.press("tab", "tab")
+        for label in labels:
+            targets, at = home(app).explain_targets()
+            assert getattr(targets[at], "label", "") == label
+            assert label in home(app).spec.text
+            await pilot.press("down")
+
+
+async def test_back_in_the_footer_is_clicked(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("question_mark")
+        assert len(app.screen_stack) == 2
+        await pilot.click("#footer", offset=(3, 0))
+        assert len(app.screen_stack) == 1

@@ -18,6 +18,9 @@ class Situation:
     has_published: bool = False
     restricted: bool = False
     models: int = 1
+    panels: int = 2
+    opens: bool = True
+    """Whether `enter` does anything here."""
 
 
 Condition = Callable[[Situation], str | None]
@@ -26,6 +29,14 @@ Condition = Callable[[Situation], str | None]
 
 def _some_model(situation: Situation) -> str | None:
     return None if situation.models else "no model matches the filter"
+
+
+def _panels(situation: Situation) -> str | None:
+    return None if situation.panels > 1 else "this screen has one panel"
+
+
+def _opens(situation: Situation) -> str | None:
+    return None if situation.opens else "nothing to open here"
 
 
 def _undo(situation: Situation) -> str | None:
@@ -98,10 +109,11 @@ ALL: tuple[Action, ...] = (
     Action("page-down", ("pagedown",), "Page down", "One page down.", MOVE),
     Action("first", ("home",), "First", "To the first line or column.", MOVE),
     Action("last", ("end",), "Last", "To the last line or column.", MOVE),
-    Action("next-panel", ("tab",), "Next panel", "To the next panel of the screen.", MOVE, "panel", 13),
+    Action("next-panel", ("tab",), "Next panel", "To the next panel of the screen.", MOVE, "panel", 13,
+           condition=_panels),
     Action("previous-panel", ("shift+tab",), "Previous panel", "To the panel before.", MOVE),
     Action("open", ("enter",), "Open or edit", "Open what the cursor is on; edit a heading or a chip; explain a "
-           "figure.", MOVE, "open", 1),
+           "figure.", MOVE, "open", 1, condition=_opens),
     Action("back", ("escape",), "Back", "Cancel what runs, leave the field, clear the filter, leave the screen.",
            MOVE),
     Action("filter", ("/",), "Filter", "Words, and conditions such as >30b, <=24gib, moe, ctx>=128k, licence:mit. "

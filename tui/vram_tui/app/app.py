@@ -188,6 +188,8 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
             has_published=bool(session.model) and self.answers.has_published(session.model),
             restricted=self.options.restricted,
             models=len(self.library.entries),
+            panels=len(top.panels) if isinstance(top, HouseScreen) else 1,
+            opens=top.opens if isinstance(top, HouseScreen) else True,
         )
 
     # Keys and actions
@@ -245,7 +247,7 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
         from vram_tui.app.palette import Palette
 
         if not isinstance(self.screen, Palette):
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette(placeholder="an action, by name", id="--command-palette"))
 
     def do_units(self) -> None:
         other = UNITS[(UNITS.index(self.session.units) + 1) % len(UNITS)]

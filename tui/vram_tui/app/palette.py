@@ -13,6 +13,8 @@ from vram_tui.app.house import house
 
 SKIPPED = ("up", "down", "left", "right", "page-up", "page-down", "first", "last", "palette")
 
+LAST = 99
+
 
 class ActionProvider(Provider):
     """Every action by name; one that cannot be done now says why when it is chosen."""
@@ -22,7 +24,9 @@ class ActionProvider(Provider):
         return f"{action.title}  ({key})" if key else action.title
 
     async def discover(self) -> Hits:
-        for action in ALL:
+        # What can be done now stands first, and of that what is used most.
+        now = house(self.app).situation
+        for action in sorted(ALL, key=lambda action: (action.reason(now) is not None, action.rank or LAST)):
             if action.id not in SKIPPED:
                 yield DiscoveryHit(self._line(action), partial(self._perform, action.id), help=action.help)
 
@@ -41,6 +45,12 @@ class ActionProvider(Provider):
 
 class Palette(CommandPalette):
     """Textual's palette, which may also be closed before its list stands, or chosen from twice at once."""
+
+    # The magnifying glass is a picture that few terminals draw alike.
+    DEFAULT_CSS = """
+    Palette SearchIcon { display: none; }
+    Palette CommandInput { padding-left: 2; }
+    """
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         return super().dismiss(result) if self.is_current else AwaitComplete()

@@ -53,6 +53,11 @@ class HouseScreen(WholeFrames, Screen[None]):
         """The panels that tab goes through, in order."""
         return (self.chips,)
 
+    @property
+    def opens(self) -> bool:
+        """Whether `enter` does anything here now."""
+        return True
+
     def session_changed(self, old: Session, new: Session) -> None:
         """Show another session; called for every edit and every move, at once and in order."""
         if old.scenario != new.scenario or old.target != new.target:

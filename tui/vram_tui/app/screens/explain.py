@@ -160,6 +160,10 @@ class Explain(HouseScreen):
     def do_right(self) -> None:
         self._turn(1)
 
+    @property
+    def opens(self) -> bool:
+        return isinstance(self.asked, Asked)
+
     def do_open(self) -> None:
         """Apply the way under the cursor; from the terms, go to the ways."""
         if self.focused is not self.mends:

@@ -65,8 +65,9 @@ def target_legend(target: str, width: int, glyphs: Glyphs) -> Line:
     words = ("fits", "tight", "part offloaded", "no")
     if width < 62:
         words = ("fits", "tight", "partly", "no")
-    room = sum(len(word) + 4 for word in words)
-    runs = [Run(f"{fitted(safe(target, 60), max(width - room - 2, 8), glyphs.more)}: ", "dim")]
+    room = width - 2 - sum(len(word) + 4 for word in words)
+    name = fitted(safe(target, 60), room, glyphs.more) if room >= min(len(target), 8) else ""
+    runs = [Run(f"{name}: ", "dim")] if name else []
     runs += [
         run
         for sign, word in zip(signs, words, strict=True)

@@ -82,6 +82,13 @@ class Help(HouseScreen):
     def panels(self) -> tuple[LinePanel, ...]:
         return (self.keys,)
 
+    @property
+    def opens(self) -> bool:
+        return False
+
+    def copy_text(self) -> tuple[str, str]:
+        return "\n".join("".join(run.text for run in line).rstrip() for line in self.keys.sheet()), "the key map"
+
     def compose(self) -> ComposeResult:
         yield self.chips
         yield self.keys

@@ -41,6 +41,10 @@ class Notices(HouseScreen):
     def panels(self) -> tuple[LinePanel, ...]:
         return (self.sheet, self.chips)
 
+    @property
+    def opens(self) -> bool:
+        return False
+
     def compose(self) -> ComposeResult:
         yield self.chips
         yield self.sheet

@@ -122,9 +122,7 @@ class PlotScreen(HouseScreen):
         subject = "Compared models" if self.compared else next(iter(names), "")
         self.plot.border_title = plain_title(f"{subject}, memory against context")
         keys = self.home.key_map
-        self.plot.border_subtitle = plain_title(
-            f"left, right move the cursor; {keys.key_of('mark')} shows or hides a line"
-        )
+        self.plot.border_subtitle = plain_title(f"left, right: the cursor; {keys.key_of('mark')}: show or hide a line")
         heading = f"At {format_tokens(self.tokens)}, {unit_label(session.units)}"
         self.readout.border_title = plain_title("Readings")
         self.readout.fill(heading, readings)

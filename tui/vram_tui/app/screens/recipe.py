@@ -139,7 +139,7 @@ class RecipeScreen(HouseScreen):
         )
         keys = home.key_map
         takes = f", {keys.key_of('open')} takes what fits" if found.fits is False else ""
-        self.sheet.border_subtitle = plain_title(f"{keys.key_of('copy')} copies{takes}, left and right: other engines")
+        self.sheet.border_subtitle = plain_title(f"{keys.key_of('copy')} copies{takes}, left, right: engines")
         self._show(Shown(found, *self._verdict(cell, found), remark=remark))
         if found.fits is False:
             self.run_worker(lambda: self._look_for(cell), thread=True, exclusive=True, group="nearest")

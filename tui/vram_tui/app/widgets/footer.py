@@ -55,6 +55,9 @@ class Footer(LinePanel, can_focus=False):
         for run_key, run_word in zip(self.lines[0][1::2], self.lines[0][2::2], strict=False):
             end = at + len(run_key.text) + len(run_word.text)
             if at <= x < end:
+                if run_word.text.strip() == "back":
+                    home.perform("back")
+                    return
                 for action in footer_actions(home.situation):
                     if action.word == run_word.text.strip():
                         home.perform(action.id)
