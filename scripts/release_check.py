@@ -1,7 +1,7 @@
 """A release as a stranger gets it: sdist and wheel are built, installed in bare environments, and used.
 
 `python -m scripts.release_check [--keep DIR]`; with `--keep` the two files are left there. Needs hatchling, pyte, and a
-package index for the dependencies.
+package index for the dependencies. The sdist is installed with this Python, the wheel with the newest there is.
 """
 
 import argparse
@@ -12,7 +12,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import venv
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,9 +35,20 @@ def build(kind: str, folder: Path) -> Path:
     return next(folder.glob("*.tar.gz" if kind == "sdist" else "*.whl"))
 
 
-def install(package: Path, folder: Path) -> Path:
+def newest_python() -> str:
+    """The newest Python of this machine that the package supports; this one where there is no other."""
+    for name in ("python3.14", "python3.13", "python3.12"):
+        try:
+            subprocess.run([name, "-c", "import ensurepip, venv"], check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            continue
+        return name
+    return sys.executable
+
+
+def install(package: Path, folder: Path, python: str) -> Path:
     """Install one file in a bare environment under `folder`; the file again."""
-    venv.create(folder / "env", with_pip=True)
+    subprocess.run([python, "-m", "venv", folder / "env"], check=True)
     pip = (folder / "env/bin/python", "-m", "pip", "install", *QUIET)
     subprocess.run([*pip, "-c", ROOT / "constraints.txt", package], cwd=folder, check=True)
     return package
@@ -83,7 +93,10 @@ def check_installed(package: Path, folder: Path) -> None:
     if answer["kv_bytes"] != 128 * 1024 * bytes_per_token(answer):
         raise ReleaseError(f"{package.name}: {answer['kv_bytes']} bytes of cache")
     journey([str(program)], env)
-    print(f"{package.name}: installed, asked and used", flush=True)
+    python = subprocess.run(
+        [folder / "env/bin/python", "-V"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    print(f"{package.name}: installed, asked and used with {python}", flush=True)
 
 
 def bytes_per_token(answer: dict[str, list[dict[str, int]]]) -> int:
@@ -118,12 +131,15 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         places = {kind: folder / kind for kind in ("sdist", "wheel")}
+        pythons = {"sdist": sys.executable, "wheel": newest_python()}
         for place in places.values():
             place.mkdir()
         try:
             check_changelog()
             with ThreadPoolExecutor(len(places)) as threads:
-                built = list(threads.map(lambda kind: install(build(kind, folder), places[kind]), places))
+                built = list(
+                    threads.map(lambda kind: install(build(kind, folder), places[kind], pythons[kind]), places)
+                )
             check_contents(*built)
             for package, place in zip(built, places.values(), strict=True):
                 check_installed(package, place)
