@@ -152,7 +152,7 @@ def _session(programs: Programs, counts: Counts, size: tuple[int, int], figures:
         line.press(HOME)
         line.rest()
         for turn in range(counts.bursts):
-            note("burst", line.press((DOWN if turn % 2 == 0 else UP) * BURST, 0.3))
+            note("burst", line.press((DOWN if turn % 2 == 0 else UP) * BURST, 0.2))
         line.rest()
         for _ in range(counts.bursts):
             line.press(b"/")

@@ -9,15 +9,13 @@ from typing import Any
 from textual.driver import Driver
 
 from vram_tui.app.house import Edit
-from vram_tui.app.pacing import PacedApp
+from vram_tui.app.pacing import LATEST_FRAME_SECONDS, PacedApp
 from vram_tui.app.screens.base import HouseScreen
 from vram_tui.session.edits import EditError, History
 from vram_tui.session.state import Session
 from vram_tui.session.storage import Store
 
 SAVE_AFTER_SECONDS = 1.5
-LATEST_FRAME_SECONDS = 0.05
-"""A burst of keys is shown as one change, but not later than this."""
 
 
 class SessionApp(PacedApp):

@@ -26,6 +26,16 @@ class Patch(CompositorUpdate):
         return CANVAS.written(self.pieces, console)
 
 
+class Drawn(CompositorUpdate):
+    """A frame that is text already."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def render_segments(self, console: Console) -> str:
+        return self.text
+
+
 def quick_partial_update(self: Compositor) -> CompositorUpdate | None:
     """Textual renders every widget that the rectangle around all changes meets; most of them lie behind others."""
     if not self._dirty_regions:

@@ -28,6 +28,10 @@ class WholeFrames(Base):
             # Textual would render the frame and throw it away; what has changed stays noted for the next.
             self._held_back = True
             return
+        if getattr(self.app, "in_a_burst", False):
+            self._held_back = True
+            self.call_later(self.paint_held_back)
+            return
         self._held_back = False
         if self._laid_out:
             self._laid_out = False
