@@ -31,6 +31,7 @@ BLOCKS: dict[str, tuple[tuple[str, Callable[[], str]], ...]] = {
         ("accuracy", lambda: summary.accuracy(kept())),
         ("comparison", summary.comparison),
     ),
+    "docs/estimate.md": (("accuracy", lambda: summary.accuracy(kept())),),
     "docs/speed.md": (("speeds", lambda: summary.speeds(kept())),),
 }
 """Path → the blocks in a page that a person writes: their names and what stands between their marks."""
