@@ -76,3 +76,12 @@ def test_every_toml_example_is_toml() -> None:
     for page in PAGES:
         for block in fences(page, "toml"):
             tomllib.loads(block)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if "/" not in page])
+def test_links_to_files_lead_somewhere(page: str) -> None:
+    """Those of pages that MkDocs does not see where they lie."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    targets = [link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link]
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
