@@ -193,56 +193,57 @@ class Source(NamedTuple):
 
 def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: Compiled | None = None) -> bytes:
     """The compiled form of a catalogue folder. Without `weigh_all` it keeps the weights and curves that `old` has."""
-    from vram_tui.catalog.entries import read_entry
     from vram_tui.catalog.facts import load_facts
     from vram_tui.catalog.facts_plain import to_plain
     from vram_tui.catalog.hardware_files import load_hardware
-    from vram_tui.estimator.profile import profile
-    from vram_tui.estimator.traffic import shape
 
-    facts = load_facts(root)
+    facts, blob = load_facts(root), bytearray()
     formats = list(facts.formats)
-    blob = bytearray()
-    rows, bodies, folds, texts = [], [], [], []
-    weights: list[tuple[int, int, int] | None] = []
-    curves: list[tuple[int, int, int] | None] = []
-    listed: list[int | None] = []
     kept = old if old is not None and old.code == code and old.formats == tuple(formats) else None
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     for source in sources(root):
-        entry = read_entry(source.id, source.data)
-        folded = profile(entry.model)
-        rows.append(to_row(summarize(entry, folded)))
-        bodies.append(_append(blob, _dump(source.data)))
-        folds.append(_append(blob, _dump([folded.to_plain(), shape(entry.model).to_plain()])))
-        table = kept.kept_weights(source.id, source.text) if kept else None
-        if table is None and weigh_all:
-            table = _table(entry.model, formats, facts)
-        weights.append(_append(blob, table) if table else None)
-        lines = kept.kept_curves(source.id, source.text) if kept else None
-        size = kept.kept_listed(source.id, source.text) if kept else None
-        if lines is None and weigh_all:
-            lines, size = _curves(entry.model, facts)
-        curves.append(_append(blob, lines) if lines else None)
-        listed.append(size)
-        texts.append(source.text)
+        for name, value in zip(_COLUMNS, _packed(source, facts, kept, blob, weigh_all=weigh_all), strict=True):
+            columns[name].append(value)
     header: dict[str, Any] = {
         "version": __version__,
         "stamp": stamp,
         "code": code,
         "formats": formats,
-        "rows": rows,
-        "bodies": bodies,
-        "folded": folds,
-        "weights": weights,
-        "curves": curves,
-        "listed": listed,
-        "texts": texts,
+        **columns,
         "facts": _append(blob, _dump(to_plain(facts))),
         "hardware": _append(blob, _dump(load_hardware(root).to_plain())),
     }
     header["end"] = len(blob)
     text = _dump(header)
     return b"".join((MAGIC, _PREFIX.pack(len(text), zlib.crc32(text)), text, blob))
+
+
+_COLUMNS = ("rows", "bodies", "folded", "weights", "curves", "listed", "texts")
+"""What the header says of every entry, in the order of `_packed`."""
+
+
+def _packed(
+    source: Source, facts: "Facts", kept: Compiled | None, blob: bytearray, *, weigh_all: bool
+) -> tuple[object, ...]:
+    """One entry: its sections are added to `blob`, what the header says of it is returned."""
+    from vram_tui.catalog.entries import read_entry
+    from vram_tui.estimator.profile import profile
+    from vram_tui.estimator.traffic import shape
+
+    entry = read_entry(source.id, source.data)
+    folded = profile(entry.model)
+    body = _append(blob, _dump(source.data))
+    fold = _append(blob, _dump([folded.to_plain(), shape(entry.model).to_plain()]))
+    table = kept.kept_weights(source.id, source.text) if kept else None
+    if table is None and weigh_all:
+        table = _table(entry.model, list(facts.formats), facts)
+    weights = _append(blob, table) if table else None
+    lines = kept.kept_curves(source.id, source.text) if kept else None
+    size = kept.kept_listed(source.id, source.text) if kept else None
+    if lines is None and weigh_all:
+        lines, size = _curves(entry.model, facts)
+    curves = _append(blob, lines) if lines else None
+    return to_row(summarize(entry, folded)), body, fold, weights, curves, size, source.text
 
 
 def sources(root: Path) -> Iterable[Source]:
