@@ -78,9 +78,9 @@ class Ranking(LinePanel):
         least = min(max(LEAST_NAME, width // 4), MOST_NAME)
         while kept and 2 + least + sum(one.width + GAP for one in kept) > width:
             kept.remove(max(kept, key=lambda one: one.rank))
-        return tuple(kept)
+        return self._stretched(kept, width)
 
-    def _stretched(self, shown: tuple[Heading, ...], width: int) -> tuple[Heading, ...]:
+    def _stretched(self, shown: Sequence[Heading], width: int) -> tuple[Heading, ...]:
         """The same, with the bar taking what the longest name leaves."""
         spare = width - 2 - MOST_NAME - sum(one.width + GAP for one in shown)
         self.bar_width = BAR + min(max(spare, 0), MOST_BAR - BAR)
@@ -92,7 +92,7 @@ class Ranking(LinePanel):
         if not self.is_attached or not self.size.height:
             return
         width = self.size.width
-        shown = self._stretched(self.shown_headings(width), width)
+        shown = self.shown_headings(width)
         name = min(width - 2 - sum(one.width + GAP for one in shown), MOST_NAME)
         lines = [self._filter_line(width), self._heading_line(shown, name)]
         if not self.count:
