@@ -56,6 +56,11 @@ class Caches(NamedTuple):
     group_reaches: tuple[int, ...]
 
 
+def is_quantized(kind: str) -> bool:
+    """Whether this cache type packs its values into blocks."""
+    return kind in CACHE_TYPES and TYPES[kind.upper()].quantized
+
+
 def check_types(profile: Profile, settings: CacheSettings) -> None:
     """Raises Refusal where llama.cpp does not start with these cache types."""
     for field, kind in (("kv", settings.type_k), ("kv", settings.type_v)):
@@ -67,7 +72,7 @@ def check_types(profile: Profile, settings: CacheSettings) -> None:
         raise Refusal(
             f"model does not support different K ({settings.type_k}) and V ({settings.type_v}) cache types", "kv"
         )
-    if not settings.flash_attn and TYPES[settings.type_v.upper()].quantized:
+    if not settings.flash_attn and is_quantized(settings.type_v):
         raise Refusal("a quantized V cache needs flash attention", "flash_attn")
     shape = profile.head_shapes[0]
     v_dim = profile.stated_v_dim or shape.v_dim

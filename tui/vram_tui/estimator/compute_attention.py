@@ -16,7 +16,7 @@ ROW_MULTIPLE = 512
 
 def _projected(build: Build, width: int, role: str, kind: str, rotated: bool, x: Ref) -> Ref:
     """A projection with its head norm and its rotary embedding; `kind` is the qk_norm of the mixer."""
-    y = build.tensor(width, *build.weight(role), x)
+    y = build.plus(build.tensor(width, *build.weight(role), x), f"{role}_bias")
     if kind == "full":
         y = build.token_norm(y, width, f"{role}_norm")
     if kind == "head":
@@ -47,7 +47,7 @@ def projected(build: Build, attended: Attended) -> Ref:
     if build.settings.quantized_v:
         out = _rotate(build, mixer, "v", out, mixer.heads * mixer.value_dim)
     out = _gated(build, mixer, attended.x, out, attended.gate)
-    return build.tensor(build.hidden, *build.weight("attn_o"), out.as_view)
+    return build.plus(build.tensor(build.hidden, *build.weight("attn_o"), out.as_view), "attn_o_bias")
 
 
 def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
@@ -59,9 +59,10 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
         gate_source = build.tensor(2 * q_width, *build.weight("attn_q"), x)
         q = build.tensor(q_width, gate_source.as_view)
         q = build.tensor(q_width, q, inplace=True)
+    elif "qkv" in build.fused and mixer.kv == "own":
+        return _attend_joined(build, mixer, x)
     else:
-        role = "attn_qkv" if "attn_qkv" in build.staged else "attn_q"
-        q = _projected(build, q_width, role, mixer.qk_norm, build.rotates(mixer.window), x)
+        q = _projected(build, q_width, "attn_q", mixer.qk_norm, build.rotates(mixer.window), x)
     q = _rotate(build, mixer, "k", q, q_width)
     k = v = None
     if mixer.kv == "own":
@@ -73,13 +74,36 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
             k = _keys(build, mixer, k_width, x)
         build.graph.until(k)
         build.graph.until(v)
-        if not build.apart:
-            build.read(*(f"{mask_name(mixer)}.{name}" for name in ("k_slots", "v_slots")))
-    if build.rotates(mixer.window):
-        build.read("positions")
+    _stored(build, mixer)
     out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
     build.expand()
     return Attended(mixer, x, out, gate_source)
+
+
+def _attend_joined(build: Build, mixer: Attention, x: Ref) -> Attended:
+    """Attention whose queries, keys and values are cut out of one product."""
+    heads, kv_heads, head_dim, v_dim = mixer.heads, mixer.kv_heads, mixer.head_dim, mixer.value_dim
+    widths = (heads * head_dim, kv_heads * head_dim, kv_heads * v_dim)
+    joint = build.plus(build.tensor(sum(widths), *build.weight("attn_qkv"), x), "attn_qkv_bias")
+    positions = build.rotating()
+    q = build.tensor(widths[0], joint.as_view, *positions)
+    q = _rotate(build, mixer, "k", q, widths[0])
+    v = _rotate(build, mixer, "v", joint.as_view, widths[2])
+    k = _rotate(build, mixer, "k", build.tensor(widths[1], joint.as_view, *positions), widths[1])
+    build.graph.until(k)
+    build.graph.until(v)
+    _stored(build, mixer)
+    out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
+    build.expand()
+    return Attended(mixer, x, out, None)
+
+
+def _stored(build: Build, mixer: Attention) -> None:
+    """Keys and values are in the cache: what says where they go, and where they stand, was read."""
+    if mixer.kv == "own" and not build.apart:
+        build.read(*(f"{mask_name(mixer)}.{name}" for name in ("k_slots", "v_slots")))
+    if build.rotates(mixer.window):
+        build.read("positions")
 
 
 def mask_name(mixer: Attention) -> str:
@@ -93,7 +117,7 @@ def _keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
 
 
 def _values(build: Build, mixer: Attention, width: int, x: Ref, k: Ref | None) -> Ref:
-    v = build.tensor(width, *build.weight("attn_v"), x)
+    v = build.plus(build.tensor(width, *build.weight("attn_v"), x), "attn_v_bias")
     return _rotate(build, mixer, "v", v, width)
 
 
@@ -120,17 +144,17 @@ def _scores(
 ) -> Ref:
     """Scores and their product with V. `shared`: V is a view of K (latent caches), and one copy serves both."""
     settings, width = build.settings, heads * values[1]
-    copies = _copied(build, keys, None if shared else values, window)
+    copies = _copied(build, keys, values, window, shared=shared)
     mask = chosen or build.inputs["window_mask" if window else "mask"]
     if settings.flash:
         rate = 0
         if settings.type_k != "f16" and settings.fuses:
             rate += 2 * settings.streams * keys[0] * keys[1]
-        if settings.type_v != "f16" and not shared and settings.fuses:
+        if settings.type_v != "f16" and settings.fuses and (not shared or build.apart):
             rate += 2 * settings.streams * values[0] * values[1]
         fixed = 4 * width * settings.tokens
         size = Size(fixed, 0, rate) if window else Size(fixed, rate)
-        return build.graph.add(size, (q.as_view, *copies, mask))
+        return build.graph.add(size, (q.as_view, *copies, mask, *build.weight("attn_sinks")))
     rate = 4 * heads * settings.tokens
     size = Size(0, 0, rate) if window else Size(0, rate)
     scores = build.graph.add(size, (*copies[:1], q.as_view))
@@ -139,20 +163,22 @@ def _scores(
     return product if shared else build.tensor(width, product.as_view)
 
 
-def _copied(build: Build, keys: tuple[int, int], values: tuple[int, int] | None, window: bool) -> list[Ref]:
-    """The whole keys and values of a cache in RAM, copied for attention on the device."""
+def _copied(build: Build, keys: tuple[int, int], values: tuple[int, int], window: bool, *, shared: bool) -> list[Ref]:
+    """The whole keys and values of a cache in RAM, copied for attention on the device.
+
+    Shared values are the front of the keys: a copy of their own, without the end of the last row.
+    """
     if not build.apart:
         return []
     settings, found = build.settings, []
-    for kind, sides in ((settings.type_k, keys), (settings.type_v, values)):
-        if sides:
-            rate = ceil(settings.streams * sides[0] * sides[1] * element_bytes(kind))
-            rest = whole_row(kind.upper(), sides[1], ROW_MULTIPLE)
-            found.append(build.graph.add(Size(rest, 0, rate) if window else Size(rest, rate)))
-        if len(found) == 1 and not settings.flash:
+    for number, (kind, sides) in enumerate(((settings.type_k, keys), (settings.type_v, values))):
+        row = element_bytes(kind) * keys[0] * keys[1] if shared else element_bytes(kind) * sides[0] * sides[1]
+        rate, rest = ceil(settings.streams * row), whole_row(kind.upper(), sides[1], ROW_MULTIPLE)
+        if shared and number:
+            rest -= ceil(element_bytes(kind) * (keys[1] - values[1]))
+        found.append(build.graph.add(Size(rest, 0, rate) if window else Size(rest, rate)))
+        if settings.flash == bool(number):
             build.inputs.open_split()
-    if settings.flash:
-        build.inputs.open_split()
     return found
 
 

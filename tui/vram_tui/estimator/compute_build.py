@@ -77,6 +77,8 @@ class Build:
     """The last place up to which the graph was expanded: where the next layer's states are gathered."""
     staged: Mapping[str, int] = field(default_factory=dict)
     """Weights of this layer that lie in RAM: bytes by role."""
+    ready: dict[str, Ref] = field(default_factory=dict)
+    """Copies that were made ahead of their reader."""
     apart: bool = False
     """The cache of this layer lies in RAM."""
 
@@ -88,11 +90,19 @@ class Build:
         or where so few rows are computed beside the weights."""
         found = []
         for role in roles:
+            if role in self.ready:
+                found.append(self.ready.pop(role))
+                continue
             size = self.staged.get(role, 0)
             if size and self.rows >= OFFLOAD_TOKENS:
                 found.append(self.graph.add(Size(size)))
                 self.inputs.open_split()
         return tuple(found)
+
+    def plus(self, x: Ref, role: str) -> Ref:
+        """A bias added in place, told where it is copied from RAM."""
+        copy = self.weight(role)
+        return self.graph.add(self.graph.size(x), (x, *copy), inplace=True) if copy else x
 
     def any_weight(self) -> tuple[Ref, ...]:
         """A copy as large as the largest weight in RAM: for blocks whose weights nobody follows one by one."""
@@ -119,9 +129,10 @@ class Build:
         """Whether attention of this reach rotates: beside windows, parallel stacks leave full attention unrotated."""
         return self.rotary and not (self.parallel and self.windows and not window)
 
-    def joined(self, branch: Ref, residual: Ref) -> Ref:
-        """The residual stream after a branch was added."""
-        pair = (residual, branch) if self.residual_first else (branch, residual)
+    def joined(self, branch: Ref, residual: Ref, *, fed: bool = False) -> Ref:
+        """The residual stream after a branch was added, `fed` from the feed-forward."""
+        first = self.residual_first or (fed and "gate-up" in self.fused)
+        pair = (residual, branch) if first else (branch, residual)
         return self.row_tensor(self.hidden, *pair, inplace=True)
 
     @property
@@ -143,7 +154,7 @@ class Build:
     def norm(self, x: Ref, width: int = 0) -> Ref:
         """A norm and its weight, for the rows in play."""
         normed = self.row_tensor(width or self.hidden, x, inplace=self.norm_in_place)
-        return self.row_tensor(width or self.hidden, normed, *self.weight("norm"), inplace=True)
+        return self.plus(self.row_tensor(width or self.hidden, normed, *self.weight("norm"), inplace=True), "norm_bias")
 
     def read(self, *names: str) -> None:
         """Small inputs are read here; with one device each is given back after the last time."""
@@ -162,7 +173,7 @@ class Build:
 
     def token_norm(self, x: Ref, width: int, role: str = "norm") -> Ref:
         normed = self.tensor(width, x, inplace=self.norm_in_place)
-        return self.tensor(width, normed, *self.weight(role), inplace=True)
+        return self.plus(self.tensor(width, normed, *self.weight(role), inplace=True), f"{role}_bias")
 
     def gathered(self, width: int) -> Ref:
         """The convolution states of all sequences, gathered before what the layer before left unexpanded."""

@@ -25,16 +25,16 @@ def gated(build: Build, size: int, x: Ref, kind: str = "") -> Ref:
         wide = build.row_tensor(2 * size, *build.weight(f"ffn_up{kind}"), x)
         y = build.row_tensor(size, wide)
     else:
-        gate = build.row_tensor(size, *build.weight(f"ffn_gate{kind}"), x)
-        up = build.row_tensor(size, *build.weight(f"ffn_up{kind}"), x)
+        gate = build.plus(build.row_tensor(size, *build.weight(f"ffn_gate{kind}"), x), f"ffn_gate{kind}_bias")
+        up = build.plus(build.row_tensor(size, *build.weight(f"ffn_up{kind}"), x), f"ffn_up{kind}_bias")
         y = build.row_tensor(size, gate, up)
-    return build.row_tensor(build.hidden, *build.weight(f"ffn_down{kind}"), y)
+    return build.plus(build.row_tensor(build.hidden, *build.weight(f"ffn_down{kind}"), y), f"ffn_down{kind}_bias")
 
 
 def plain(build: Build, block: Plain, x: Ref, kind: str = "") -> Ref:
-    y = build.row_tensor(block.size, *build.weight(f"ffn_up{kind}"), x)
+    y = build.plus(build.row_tensor(block.size, *build.weight(f"ffn_up{kind}"), x), f"ffn_up{kind}_bias")
     y = build.row_tensor(block.size, y, inplace=True)
-    return build.row_tensor(build.hidden, *build.weight(f"ffn_down{kind}"), y)
+    return build.plus(build.row_tensor(build.hidden, *build.weight(f"ffn_down{kind}"), y), f"ffn_down{kind}_bias")
 
 
 def experts(build: Build, block: Experts, x: Ref) -> Ref:
@@ -48,13 +48,16 @@ def experts(build: Build, block: Experts, x: Ref) -> Ref:
     gate = None
     if block.gated:
         gate = build.row_tensor(active * size, *build.weight("ffn_gate_exps"), *joint, source.as_view, ids)
+        gate = build.plus(gate, "ffn_gate_exps_bias")
     up = build.row_tensor(active * size, *build.weight("ffn_up_exps"), *joint, source.as_view, ids)
+    up = build.plus(up, "ffn_up_exps_bias")
     if gate:
         inner = build.row_tensor(active * size, gate, up)
     else:
         inner = build.row_tensor(active * size, build.row_tensor(active * size, up, inplace=True), inplace=True)
     joins = 0 < block.shared == size and block.gated and build.settings.fuses
     down = build.row_tensor(active * width, *build.weight("ffn_down_exps"), inner, ids)
+    down = build.plus(down, "ffn_down_exps_bias")
     shared: Ref | None = None
     if joins:
         # The CUDA backend runs a shared expert of the routed size beside the routed ones: its result has a
@@ -92,6 +95,8 @@ def _route(build: Build, block: Experts, x: Ref) -> tuple[Ref, Ref]:
     """Logits, probabilities, their order, and the chosen weights."""
     count = block.count + block.zero_experts + block.routed_shared
     logits = build.row_tensor(count, *build.weight("router"), x)
+    if block.bias:
+        logits = build.plus(logits, "router_bias")
     lone = block.active == 1
     probs = build.row_tensor(count, logits, inplace=not lone)
     ranked = build.row_tensor(count, probs, *build.weight("router_bias")) if block.router_bias else probs

@@ -31,7 +31,7 @@ class Shape:
         )
         self.pooled = any(isinstance(part, Compressed) for part in mixers)
         self.indexed = self.indexer is not None and not self.pooled
-        self.residual_first = "gate-up" in model.gguf.fused or any(early(layer) for layer in model.distinct_layers())
+        self.residual_first = any(early(layer) for layer in every)
         self.latent = any(isinstance(part, Mla | Compressed) for part in mixers)
         opening = next(model.layers()).mixer
         self.first_gathers = isinstance(opening, Mamba | Mamba2 | ShortConv)
@@ -103,18 +103,23 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
     slots = waiting(build, Size(8 * tokens))
     if shape.first_gathers:
         _states(build, shape)
-    embedded = early_embedded or waiting(build, wide)
+    # Without a norm before it, the first product reads the embeddings, and its weights are copied before them.
+    if build.inputs.late and model.norms == "post":
+        build.declare("embedded", wide)
+    else:
+        build.inputs["embedded"] = early_embedded or waiting(build, wide)
     _reach_inputs(build, model, shape)
     if deep:
-        build.stacked = build.graph.add(wide, (embedded,))
+        build.stacked = build.graph.add(wide, (build.inputs["embedded"],))
         selected, copied = build.graph.add(wide, (mixed,)), build.graph.add(wide, (selected,))
     else:
         copied = build.graph.add(wide, (mixed,))
     build.graph.keep(copied)
     build.graph.until(selected, slots, copied)
     build.expand()
-    build.inputs["embedded"] = embedded
-    return (build.stacked.as_view if build.stacked else embedded), None
+    if "embedded" not in build.inputs:
+        build.ready.update(zip(("attn_q",), build.weight("attn_q"), strict=False))
+    return (build.stacked.as_view if build.stacked else build.inputs["embedded"]), None
 
 
 def _host_inputs(build: Build, model: Model, shape: Shape) -> Ref:

@@ -44,6 +44,9 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     if after < count and (late := late_gate(model, after)):
         waiting(build, settings.floats(late[0]))
     build.inputs.late = bool(settings.staged)
+    build.staged = dict(settings.staged[0]) if settings.staged else {}
+    if first == count:
+        return _head(build, waiting(build, Size(4 * shape.stream_width * settings.outputs)), shape)
     x, normed = inputs(build, model, shape) if not first else handed_over(build, model, shape, first, after)
     opening, reach = _OPENING if build.leaves else 0, _REACH_OF_STATES if shape.recurrent else _REACH
     staged = settings.staged[first:after] or ((),) * len(span)
@@ -66,6 +69,12 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     if after < count:
         build.graph.until(x, build.tensor(shape.stream_width, x))
         return build.graph.tape(CUDA_ALIGNMENT if settings.fuses else CPU_ALIGNMENT)
+    return _head(build, x, shape)
+
+
+def _head(build: Build, x: Ref, shape: Shape) -> Tape:
+    """The last norm and the logits, of the rows that have outputs."""
+    settings, build.rows = build.settings, build.settings.outputs
     build.staged = dict(settings.staged[-1]) if settings.staged else {}
     x = build.norm(x)
     build.graph.keep(x)
@@ -172,7 +181,7 @@ def _layer(build: Build, model: Model, layer: Layer, x: Ref, handed: Ref | None,
             out, x = build.picked_rows(hidden, out), build.picked_rows(hidden, x)
         if norms in ("post", "sandwich", "pre+post-ffn"):
             out = build.norm(out)
-        x = build.joined(out, x)
+        x = build.joined(out, x, fed=True)
     return x
 
 

@@ -1,10 +1,10 @@
 """llama.cpp and its front ends: what they allocate for a model, a format and a scenario."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from vram_tui.estimator.caches import Caches, CacheSettings, caches
+from vram_tui.estimator.caches import Caches, CacheSettings, caches, is_quantized
 from vram_tui.estimator.compute_setting import OFFLOAD_TOKENS, ComputeSettings
 from vram_tui.estimator.curves import STEP_TOKENS
 from vram_tui.estimator.devices import Device, Machine, class_chain
@@ -63,10 +63,23 @@ def compile_llamacpp(subject: Subject, quant: str, scenario: Scenario, facts: Fa
         devices,
         host,
         found.parts,
-        (*warnings, *(f"{sentence[0].upper()}{sentence[1:]}." for sentence in profile.compute_warnings)),
+        (*warnings, *_sentences(profile.compute_warnings), *_apart_warnings(host, settings)),
         profile.context_tokens,
         scenario.runtime,
     )
+
+
+def _sentences(parts: Iterable[str]) -> Iterator[str]:
+    return (f"{part[0].upper()}{part[1:]}." for part in parts)
+
+
+def _apart_warnings(host: DeviceMemory, settings: Settings) -> Iterator[str]:
+    """What nobody follows of a graph that is computed in two places."""
+    if settings.on_gpu and any(cost.group == "state" and cost.fixed_bytes for cost in host.costs):
+        yield (
+            "Layers with states in RAM scan there: the compute buffer in RAM can be several times larger, "
+            "the device's a third off."
+        )
 
 
 class _Build(NamedTuple):
@@ -228,7 +241,8 @@ def flash_attention(profile: Profile, scenario: Scenario, on_gpu: bool) -> tuple
     if not odd:
         return True, ()
     widths = f"heads of {odd[0].k_dim} and {odd[0].v_dim}"
-    if scenario.flash_attn == "on":
+    # A quantized V cache turns "auto" into "on" (llama_init_from_model of b11549 says so in its log).
+    if scenario.flash_attn == "on" or is_quantized(scenario.kv_v):
         return True, (f"No CUDA kernel of flash attention takes {widths}: attention runs on the CPU.",)
     return False, (f"Flash attention is off: no CUDA kernel takes {widths}.",)
 

@@ -9,8 +9,6 @@ from vram_tui.estimator.memory import Peak
 if TYPE_CHECKING:
     from vram_tui.estimator.subject import Subject
 
-BATCH_TOKENS = 2048
-"""llama.cpp's default batch: neither a micro-batch nor its logits rows go beyond it."""
 SOURCE = "llama.cpp b11549: the graph's events replayed through ggml-alloc's best fit"
 ERROR = 0.01
 """94 % of llama.cpp's own answers are met within 1 % with a server's settings."""
@@ -23,11 +21,13 @@ DEFAULT = ComputeSettings(ubatch=512, outputs=1)
 
 
 def compute_settings(cache: CacheSettings, outputs: int | None, *, on_gpu: bool) -> ComputeSettings:
-    """What shapes the buffers. `outputs` None is a row of logits for every token of the micro-batch."""
-    ubatch = min(cache.ubatch, BATCH_TOKENS)
+    """What shapes the buffers. `outputs` None is a row of logits for every token of the micro-batch.
+
+    A micro-batch beyond llama.cpp's default batch is taken to come with a batch as large.
+    """
     return ComputeSettings(
-        ubatch=ubatch,
-        outputs=min(outputs or BATCH_TOKENS, ubatch),
+        ubatch=cache.ubatch,
+        outputs=min(outputs or cache.ubatch, cache.ubatch),
         seqs=cache.seqs,
         streams=1 if cache.unified else cache.seqs,
         type_k=cache.type_k,
