@@ -31,6 +31,7 @@ class SessionApp(PacedApp):
         self._showing = False
         self._save_lock = threading.Lock()
         self._save_timer: Any = None
+        self._save_due = 0.0
 
     def begin(self, session: Session) -> None:
         """The session of a start; nothing lies before it."""
@@ -115,11 +116,17 @@ class SessionApp(PacedApp):
     def _save_soon(self) -> None:
         if self.store.path is None:
             return
-        if self._save_timer is not None:
-            self._save_timer.stop()
-        self._save_timer = self.set_timer(SAVE_AFTER_SECONDS, self._save_in_thread)
+        self._save_due = monotonic() + SAVE_AFTER_SECONDS
+        if self._save_timer is None:
+            self._save_timer = self.set_timer(SAVE_AFTER_SECONDS, self._save_when_due)
 
-    def _save_in_thread(self) -> None:
+    def _save_when_due(self) -> None:
+        """Save in a thread, or wait on where more was done meanwhile."""
+        left = self._save_due - monotonic()
+        if left > 0.01:
+            self._save_timer = self.set_timer(left, self._save_when_due)
+            return
+        self._save_timer = None
         self.run_worker(self._save_and_tell, thread=True, exit_on_error=False, group="save")
 
     def _save_and_tell(self) -> None:

@@ -60,6 +60,8 @@ class Explore(Meanwhile, GridEditing, HouseScreen):
         self._asked: object = None
         self._cells: list[list[Cell]] = []
         self._memories: list[Memory | str] = []
+        self._bits: list[str] = []
+        self._losses: tuple[list[str], str] = ([], "")
         self._entries: Sequence[Any] = ()
         self._summaries: dict[str, Any] = {}
         self._families: dict[str, int] = {}
@@ -238,13 +240,10 @@ class Explore(Meanwhile, GridEditing, HouseScreen):
     def _fill_grid(self, session: Session) -> None:
         if session.model not in self._summaries:
             return
-        answers = self.home.answers
         cells, memories = self._figures(session)
         if self.grid.display:
             head, tail = self._grid_frame()
-            bits = [bits_words(memory, session, index) for index, memory in enumerate(memories)]
-            loss, losses = column_of(answers.facts, session.grid.rows)
-            self.grid.fill(cells, bits, head, tail, losses, loss_note(loss) if loss else "")
+            self.grid.fill(cells, self._bits, head, tail, *self._losses)
         self.fill_breakdown(session, cells[session.row][session.column], memories[session.row])
         if self.plot.display:
             self._fill_plot(session, memories)
@@ -257,6 +256,9 @@ class Explore(Meanwhile, GridEditing, HouseScreen):
             self._asked = asked
             self._cells = [answers.cells(session, row) for row in session.grid.rows]
             self._memories = [answers.of_row(session, row) for row in session.grid.rows]
+            self._bits = [bits_words(memory, session, index) for index, memory in enumerate(self._memories)]
+            loss, losses = column_of(answers.facts, session.grid.rows)
+            self._losses = losses, loss_note(loss) if loss else ""
         return self._cells, self._memories
 
     def _grid_frame(self) -> tuple[list[Line], list[Line]]:

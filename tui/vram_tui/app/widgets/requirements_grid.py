@@ -36,6 +36,7 @@ class RequirementsGrid(LinePanel):
         self.tail: list[Line] = []
         self._filled_for: Session | None = None
         self._measured: object = None
+        self._below: list[Line] = []
 
     # Geometry
 
@@ -64,7 +65,7 @@ class RequirementsGrid(LinePanel):
     @property
     def shown_rows(self) -> int:
         """Rows of figures in sight; the line that adds one counts as a row."""
-        return max(self.size.height - len(self.head) - len(self._tail()) - 1, 1)
+        return max(self.size.height - len(self.head) - len(self._below) - 1, 1)
 
     def _tail(self) -> list[Line]:
         """The lines below, with what the losses were measured on; without the blank one where that takes a row."""
@@ -167,13 +168,14 @@ class RequirementsGrid(LinePanel):
         if not self.is_attached or not self.size.height or not self.cells:
             return
         self._measure()
+        self._below = self._tail()
         self._scroll()
         lines = [*self.head, self._heading_line()]
         rows = self._drawn.grid.rows
         lines += [self._row_line(index) for index in range(self.top, min(self.top + self.shown_rows, len(rows)))]
         if self.top + self.shown_rows > len(rows):
             lines.append(self._add_line())
-        lines += self._tail()
+        lines += self._below
         self.show(lines)
 
     def _heading_line(self) -> Line:
