@@ -509,4 +509,35 @@ async def test_keys_have_their_turn_while_a_ranking_runs(
         assert isinstance(screen, WhatFits)
         assert not screen.working
         assert "stopped" in screen.footer.text
-        assert not screen.fits
+        assert len(screen.fits) < len(app.library.entries)
+
+
+async def test_a_long_ranking_shows_what_it_has_so_far(
+    make_app: MakeApp, at_hand: LocalMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(self: Fitter, subject: Subject) -> ModelFit:
+        time.sleep(0.05)
+        return usual(self, subject)
+
+    usual = Fitter.fit
+    monkeypatch.setattr(Fitter, "fit", slow)
+    monkeypatch.setattr("vram_tui.app.screens.ranked.SHOWN_EVERY_SECONDS", 0.1)
+    app = make_app(target="rtx-4090")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.post_message(events.Key("w", "w"))
+        await asyncio.sleep(0.6)
+        screen = app.screen
+        assert isinstance(screen, WhatFits)
+        assert screen.working
+        assert 0 < len(screen.fits) < len(app.library.entries)
+        assert "the first" in str(screen.ranking.border_subtitle)
+        app.post_message(events.Key("down", None))
+        await asyncio.sleep(0.1)
+        chosen = screen.chosen
+        assert chosen is not None
+        await ranked(pilot)
+        assert len(screen.fits) == len(app.library.entries)
+        assert "the first" not in str(screen.ranking.border_subtitle)
+        assert screen.chosen is not None
+        assert screen.chosen.model == chosen.model, "the cursor stays on the model that the person chose"

@@ -89,7 +89,14 @@ class Hardware(RankedScreen):
 
     def begin(self) -> None:
         answers = self.home.answers
-        asked = self._question = self.asked
+        asked, before = self.asked, self._question
+        self._question = asked
+        if before is not None:
+            if before.model != asked.model:
+                self.placements = ()
+                self.put_in_order()
+            self._show()
+            self.say_anew(bool(self.placements))
         if not self._offers:
             self._offers = offers(answers.library.hardware)
         self._found, self._refused = [], ""
@@ -118,13 +125,17 @@ class Hardware(RankedScreen):
             yield
 
     def progress(self) -> None:
-        if not self.placements:
-            self.ranking.message = f"ranked {len(self._found)} of {len(self._offers)}"
-            self.ranking.draw()
+        if self.whole and self.placements:
+            return  # another context of the same model: its rows stay until all are there
+        self.whole = False
+        self._done()
 
     def _done(self) -> None:
+        chosen = self.chosen if self.ranking.cursor_moved else None
         self.placements = tuple(without_twins(self._found))
         self.put_in_order()
+        if chosen is not None:
+            self.ranking.keep(next((at for at, one in enumerate(self.rows) if one.text == chosen.text), 0))
 
     def put_in_order(self) -> None:
         words = [word for word in self.ranking.filter.casefold().split() if word != "fits"]
@@ -143,7 +154,8 @@ class Hardware(RankedScreen):
         fitting = sum(one.fits for one in self.placements)
         label = unit_label(session.units)
         self.ranking.border_title = plain_title(f"Hardware, {label}")
-        self.ranking.border_subtitle = plain_title(f"{fitting} of {len(self.placements)} hold it, by {self.sort}")
+        count = f"{len(self.placements)}" if self.whole else f"the first {len(self.placements)}"
+        self.ranking.border_subtitle = plain_title(f"{fitting} of {count} hold it, by {self.sort}")
         name = safe(self.home.answers.library.entry(asked.model).name, 80)
         at = f"at {format_tokens(asked.tokens)}" if asked.tokens else ""
         first = [Run(f"{name}  {asked.row.label} {at}", "bold")]
@@ -178,7 +190,7 @@ class Hardware(RankedScreen):
 
     def _shown(self, index: int) -> Shown:
         one = self.rows[index]
-        if not one.exact and self._placer is not None:
+        if not one.exact and self._placer is not None and not self.working:
             one = self.rows[index] = self._placer.settle(one)
         units, none = self.home.session.units, self.home.glyphs.none
         used, usable = format_memory(one.used_bytes, units), format_memory(one.usable_bytes, units)

@@ -20,6 +20,8 @@ from vram_tui.session.state import Session
 SLICE_SECONDS = 0.012
 """Work between two looks at the keyboard."""
 BREATH_SECONDS = 0.001
+SHOWN_EVERY_SECONDS = 0.3
+"""What is ranked so far is shown so often, until the whole ranking stands."""
 FIT_STYLES = {"fits": "good", "tight": "mark-1", "offload": "mark-1", "no": "dim"}
 
 
@@ -32,7 +34,10 @@ class RankedScreen(HouseScreen):
         self.ranking = ranking
         self.sort = ""
         self.working = False
+        self.whole = True
+        """Whether the rows are all that there are, and not those of a ranking that goes on or was stopped."""
         self._turn = 0
+        self._shown_at = 0.0
 
     @property
     def panels(self) -> tuple[LinePanel, ...]:
@@ -78,6 +83,7 @@ class RankedScreen(HouseScreen):
         """Do the work in slices, so that keys are answered meanwhile; a later run takes its place."""
         self._turn += 1
         self.working = True
+        self._shown_at = perf_counter()
         self._slice(self._turn, work, done)
 
     def _slice(self, turn: int, work: Iterator[None], done: Callable[[], None]) -> None:
@@ -86,15 +92,23 @@ class RankedScreen(HouseScreen):
         end = perf_counter() + SLICE_SECONDS
         for _ in work:
             if perf_counter() >= end:
-                self.progress()
+                if perf_counter() - self._shown_at >= SHOWN_EVERY_SECONDS:
+                    self.progress()
+                    self._shown_at = perf_counter()
                 # A timer, not a message to ourselves: only an empty queue lets keys and paints have their turn.
                 self.set_timer(BREATH_SECONDS, lambda: self._slice(turn, work, done))
                 return
         self.working = False
+        self.whole = True
         done()
 
+    def say_anew(self, old_rows: bool) -> None:
+        """While the rows of an earlier question are still in sight, say so."""
+        if old_rows:
+            self.ranking.border_subtitle = "ranking anew"
+
     def progress(self) -> None:
-        """Say how far the ranking is."""
+        """Show what is ranked so far."""
 
     def cancel(self) -> bool:
         """Stop ranking; False where nothing was going on."""

@@ -55,6 +55,7 @@ class WhatFits(RankedScreen):
         self._fitter: Fitter | None = None
         self._question: object = None
         self._names: dict[str, Any] = {}
+        self._ranked_for: Machine | None = None
 
     # The machine
 
@@ -105,6 +106,12 @@ class WhatFits(RankedScreen):
             self.fits = ()
             self.put_in_order()
             return
+        if machine != self._ranked_for:
+            self.fits = ()
+        self._ranked_for = machine
+        self.ranking.message = "ranking"
+        self.put_in_order()
+        self.say_anew(bool(self.fits))
         quants = tuple(dict.fromkeys(row.asked for row in self.home.session.grid.rows))
         self._found = []
         self._fitter = Fitter(quants, self.context, self._scenario(), machine, self.home.answers.facts)
@@ -125,13 +132,17 @@ class WhatFits(RankedScreen):
         return answers.library.subject(model, profile if answers.has_published(model) else "verified")
 
     def progress(self) -> None:
-        if not self.fits:
-            self.ranking.message = f"ranked {len(self._found)} of {len(self.home.answers.library.entries)}"
-            self.ranking.draw()
+        if self.whole and self.fits:
+            return  # another context on the same machine: its rows stay until all are there
+        self.whole = False
+        self._done()
 
     def _done(self) -> None:
+        chosen = self.chosen if self.ranking.cursor_moved else None
         self.fits = tuple(self._found)
         self.put_in_order()
+        if chosen is not None:
+            self.ranking.keep(next((at for at, one in enumerate(self.rows) if one.model == chosen.model), 0))
 
     def put_in_order(self) -> None:
         text = self.ranking.filter
@@ -152,8 +163,9 @@ class WhatFits(RankedScreen):
         fitting = sum(one.fit in ("fits", "tight") for one in self.fits)
         partly = sum(one.fit == "offload" for one in self.fits)
         self.ranking.border_title = plain_title(f"What fits, {unit_label(session.units)}")
+        count = f"{len(self.fits)}" if self.whole else f"the first {len(self.fits)}"
         self.ranking.border_subtitle = plain_title(
-            f"{fitting} of {len(self.fits)} fit{f', {partly} with RAM' if partly else ''}, by {self.sort}"
+            f"{fitting} of {count} fit{f', {partly} with RAM' if partly else ''}, by {self.sort}"
         )
         self.headlines.fill([self._machine_line(machine), self._notes_line(machine)])
         self.ranking.draw()
@@ -189,7 +201,7 @@ class WhatFits(RankedScreen):
 
     def _shown(self, index: int) -> Shown:
         one = self.rows[index]
-        if not one.exact and self._fitter is not None:
+        if not one.exact and self._fitter is not None and not self.working:
             # The rows in sight are made exact; the order was found from the estimate.
             one = self.rows[index] = self._fitter.settle(self._subject(one.model), one)
         units, glyphs = self.home.session.units, self.home.glyphs

@@ -49,6 +49,8 @@ class Ranking(LinePanel):
         self.message = ""
         self.legend: Line = EMPTY
         self.bar_width = BAR
+        self.cursor_moved = False
+        """Whether the person moved the cursor since the rows came."""
 
     @property
     def page(self) -> int:
@@ -66,7 +68,14 @@ class Ranking(LinePanel):
     def fill(self, count: int, cursor: int = 0) -> None:
         """Another number of rows, the cursor on one of them."""
         self.count = count
+        self.cursor_moved = False
         self.cursor = min(max(cursor, 0), max(count - 1, 0))
+        self._scroll()
+        self.draw()
+
+    def keep(self, cursor: int) -> None:
+        """The cursor where the person left it, among rows that came anew."""
+        self.cursor, self.cursor_moved = min(max(cursor, 0), max(self.count - 1, 0)), True
         self._scroll()
         self.draw()
 
@@ -151,7 +160,7 @@ class Ranking(LinePanel):
         """The cursor so many rows down."""
         cursor = min(max(self.cursor + step, 0), max(self.count - 1, 0))
         if cursor != self.cursor:
-            self.cursor = cursor
+            self.cursor, self.cursor_moved = cursor, True
             self._scroll()
             self.draw()
 
