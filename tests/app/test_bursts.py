@@ -11,7 +11,7 @@ from vram_tui.app import keeping
 from vram_tui.app.app import Options, VramApp
 from vram_tui.app.screens.explore import Explore
 
-SIGNS = {"minus": "-", "less_than_sign": "<", "greater_than_sign": ">"}
+SIGNS = {"slash": "/", "colon": ":", "minus": "-", "less_than_sign": "<", "greater_than_sign": ">"}
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,24 @@ async def test_a_size_that_changes_between_an_edit_and_its_figures() -> None:
         await pilot.press("escape")
         await settle(pilot)
         assert len(grid.cells) == len(app.session.grid.rows) == rows
+
+
+@pytest.mark.parametrize(("key", "opens"), [("i", "e"), ("g", "slash"), ("w", "slash")])
+async def test_what_is_typed_after_the_key_that_opens_a_screen_belongs_to_it(key: str, opens: str) -> None:
+    app = on_grid()
+    async with app.run_test(size=(120, 40)) as pilot:
+        before = app.session
+        await burst(app, pilot, key, opens, *"abcbqtp")
+        assert app.screen.name_in_registry in ("import", "hardware", "what-fits")  # type: ignore[attr-defined]
+        assert app.screen.field.value == "abcbqtp"  # type: ignore[attr-defined]
+        assert app.session == before
+
+
+async def test_what_is_typed_after_the_palette_s_key_is_its_search() -> None:
+    app = on_grid()
+    async with app.run_test(size=(120, 40)) as pilot:
+        before = app.session
+        await burst(app, pilot, "colon", *"units")
+        assert type(app.screen).__name__ == "Palette"
+        assert app.screen.query_one("Input").value == "units"  # type: ignore[attr-defined]
+        assert app.session == before
