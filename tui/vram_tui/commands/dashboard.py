@@ -89,6 +89,7 @@ def run(argv: list[str]) -> int:
     os.environ.setdefault("TEXTUAL_FPS", "120")  # how long a second frame waits; a line that is behind sets its own pace
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):  # taken for a terminal of all colours there
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "standard")
+    _import_asyncio()
     from vram_tui.app.app import Options
     from vram_tui.app.start import start
 
@@ -102,3 +103,16 @@ def run(argv: list[str]) -> int:
         target=arguments.gpus,
     )
     return start(catalog, options, arguments.config)
+
+
+def _import_asyncio() -> None:
+    """Import asyncio without TLS, as on a system that has none: 4.5 MB for connections that nobody opens here.
+
+    Whoever opens one, as the hub's client does, imports it as always.
+    """
+    if "ssl" not in sys.modules:
+        sys.modules["ssl"] = None  # type: ignore[assignment]
+        try:
+            import asyncio  # noqa: F401
+        finally:
+            del sys.modules["ssl"]
