@@ -86,7 +86,7 @@ def run(argv: list[str]) -> int:
             raise NothingFoundError(str(error), "model") from None
     # Textual reads these once, when it is imported.
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-    os.environ.setdefault("TEXTUAL_FPS", "120")  # how long a second frame waits; a line that is behind sets its own pace
+    os.environ.setdefault("TEXTUAL_FPS", "120")  # a second frame waits half as long; a slow line sets its own pace
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):  # taken for a terminal of all colours there
         os.environ.setdefault("TEXTUAL_COLOR_SYSTEM", "standard")
     _import_asyncio()
