@@ -125,8 +125,11 @@ def test_auto_turns_flash_attention_off_where_no_kernel_takes_the_heads() -> Non
     assert automatic.at(4096) == off.at(4096) > forced.at(4096)
     assert "off" in automatic.warnings[0]
     assert "CPU" in forced.warnings[0]
-    with pytest.raises(Refusal, match="needs flash attention"):
-        compile(odd, "F16", replace(Scenario(), kv_k="q8_0", kv_v="q8_0"), facts())
+    # b11549 turns "auto" on for a quantized V cache ("it is required"), whether a kernel takes the heads or not.
+    packed = Scenario(kv_k="q8_0", kv_v="q8_0")
+    required = compile(odd, "F16", packed, facts())
+    assert required.at(4096) == compile(odd, "F16", replace(packed, flash_attn="on"), facts()).at(4096)
+    assert "CPU" in required.warnings[0]
 
 
 def test_mtp_adds_one_context_of_its_own_layers() -> None:

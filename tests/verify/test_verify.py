@@ -114,6 +114,13 @@ def test_what_it_refuses_is_its_reason(headers: Path) -> None:
 
 
 @asks
+def test_a_reason_that_is_only_logged_is_told(headers: Path) -> None:
+    row = next(recorded("Qwen3-8B", "cpu"))
+    asked = replace(request(header(headers, "Qwen3-8B"), row), flash="off", type_v="q8_0")
+    assert "quantized V cache requires flash_attn" in ask(asked).refusal
+
+
+@asks
 def test_a_file_that_is_none_is_a_refusal(tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(40))

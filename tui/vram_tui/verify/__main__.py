@@ -54,10 +54,10 @@ def answered(request: Request) -> dict[str, Any]:
         parameters.tensor_buft_overrides = ctypes.addressof(overrides)
     model = library.raw.llama_model_load_from_file(request.path.encode(), parameters)
     if not model:
-        return {"refusal": _reason(library.log)}
+        return {"refusal": _reason(library)}
     context = library.raw.llama_init_from_model(model, _context_params(library, request))
     if not context:
-        return {"refusal": _reason(library.log)}
+        return {"refusal": _reason(library)}
     printed = re.findall(r"output buffer size =\s*([\d.]+) MiB", "".join(library.log))
     return {
         "buffers": list(library.breakdown(context)),
@@ -96,9 +96,9 @@ def _context_params(library: Library, request: Request) -> ContextParams:
     return found
 
 
-def _reason(log: list[str]) -> str:
-    """The most telling line of the log: the first that names an error."""
-    found = _REASON.findall("".join(log))
+def _reason(library: Library) -> str:
+    """The most telling line of the log: the first that names an error, else the first logged as one."""
+    found = _REASON.findall("".join(library.log)) or library.errors
     return found[0].strip() if found else "llama.cpp did not say why"
 
 

@@ -24,6 +24,8 @@ CACHE_TYPES = {
 }
 """Source: ggml.h, enum ggml_type."""
 FLASH = {"auto": -1, "off": 0, "on": 1}
+ERROR_LEVEL = 4
+"""Source: ggml.h, enum ggml_log_level."""
 
 
 class UnavailableError(RuntimeError):
@@ -158,6 +160,7 @@ class Library:
     def __init__(self, path: Path) -> None:
         self.raw = lib = ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL)
         self.log: list[str] = []
+        self.errors: list[str] = []
         try:
             self._breakdown = lib["_Z26llama_get_memory_breakdownPK13llama_context"]
             self._model_defaults = lib.llama_model_default_params
@@ -186,6 +189,8 @@ class Library:
 
     def _heard(self, level: int, text: bytes | None, _data: object) -> None:
         self.log.append((text or b"").decode("utf-8", "replace"))
+        if level == ERROR_LEVEL:
+            self.errors.append(self.log[-1])
 
     def _check(self) -> None:
         """That the records are laid out as this module says: their defaults stand where they should."""
