@@ -25,7 +25,8 @@ def _projected(build: Build, width: int, role: str, kind: str, rotated: bool, x:
     if not rotated:
         return y
     positions = build.rotating()
-    return build.tensor(width, y, *positions, inplace=True) if kind == "head" else build.tensor(width, y.as_view)
+    in_place = kind == "head"
+    return build.tensor(width, y if in_place else y.as_view, *positions, inplace=in_place)
 
 
 class Attended(NamedTuple):
@@ -210,8 +211,7 @@ def latent(build: Build, mixer: Mla, x: Ref) -> Ref:
         source = build.token_norm(low, mixer.q_rank, "attn_q_a_norm")
     q = build.tensor(q_width, *build.weight("attn_q_b" if mixer.q_rank else "attn_q"), source)
     absorbed = build.tensor(heads * rank, *build.weight("attn_k_b"), q.as_view)
-    build.rotating()
-    rotated = build.tensor(heads * rope, q.as_view)
+    rotated = build.tensor(heads * rope, q.as_view, *build.rotating())
     q = build.tensor(heads * (rank + rope), absorbed.as_view, rotated)
     compressed_kv = build.tensor(rank + rope, *build.weight("attn_kv_a"), x)
     normed = build.tensor(rank, compressed_kv.as_view)

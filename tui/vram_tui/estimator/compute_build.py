@@ -9,6 +9,8 @@ from vram_tui.estimator.compute_tape import Graph, Ref, Size
 
 COPIES = 4
 """Copies of every input that llama.cpp keeps on each of several GPUs, so that micro-batches overlap."""
+ROPE_FACTORS = "rope_factors"
+"""The table that scales rotary frequencies: every layer in RAM reads it, and it is copied once."""
 SPLIT_INPUTS = 30
 """Inputs that one split of a graph may have (GGML_SCHED_MAX_SPLIT_INPUTS)."""
 
@@ -25,16 +27,28 @@ class Inputs(dict[str, Ref]):
         self.sizes: dict[str, Size] = {}
         self._graph = graph
         self._places: Iterator[int] = iter(())
+        self._empty = False
 
     def has(self, name: str) -> bool:
         return name in self or name in self.sizes
 
-    def open_split(self) -> None:
-        """From here on inputs that were not read before are copied at this point."""
-        if self.late and self.sizes:
-            self._places = iter([self._graph.place() for _ in range(min(SPLIT_INPUTS, len(self.sizes)))])
+    def open_split(self, *, empty: bool = False) -> None:
+        """From here on inputs that were not read before are copied at this point; `empty`: it has none yet."""
+        if self.late:
+            self._empty = empty
+            self._places = iter([self._graph.place() for _ in range(min(SPLIT_INPUTS, len(self.sizes) + empty))])
+
+    def copied(self, size: Size) -> Ref:
+        """A copy of a weight: at the start of the split that is open where that has no inputs, else of a new one."""
+        if self._empty:
+            self._empty = False
+            return self._graph.fill(next(self._places), size, ())
+        found = self._graph.add(size)
+        self.open_split()
+        return found
 
     def __missing__(self, name: str) -> Ref:
+        self._empty = False
         self[name] = found = self._graph.fill(next(self._places), self.sizes.pop(name), ())
         return found
 
@@ -95,8 +109,7 @@ class Build:
                 continue
             size = self.staged.get(role, 0)
             if size and self.rows >= OFFLOAD_TOKENS:
-                found.append(self.graph.add(Size(size)))
-                self.inputs.open_split()
+                found.append(self.inputs.copied(Size(size)))
         return tuple(found)
 
     def plus(self, x: Ref, role: str) -> Ref:
@@ -163,8 +176,16 @@ class Build:
             self.graph.until(*found)
 
     def rotating(self) -> tuple[Ref, ...]:
-        """The positions that a rotation reads, where a split decides when they are copied."""
-        return (self.inputs["positions"],) if self.inputs.late and self.inputs.has("positions") else ()
+        """The positions that a rotation reads, where a split decides when they are copied; and its factors in RAM."""
+        if not self.inputs.late or not self.inputs.has("positions"):
+            return ()
+        factors = self.staged.get(ROPE_FACTORS, 0)
+        if not factors:
+            return (self.inputs["positions"],)
+        if ROPE_FACTORS not in self.inputs:
+            self.inputs.sizes[ROPE_FACTORS] = Size(factors)
+        self.inputs.open_split(empty=True)
+        return self.inputs["positions"], self.inputs[ROPE_FACTORS]
 
     def picked_rows(self, width: int, x: Ref) -> Ref:
         """The rows of `x` that have outputs. What follows sees those alone."""

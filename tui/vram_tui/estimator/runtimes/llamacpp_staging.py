@@ -39,7 +39,10 @@ def staged_weights(subject: "Subject", quant: str, scenario: Scenario, facts: Fa
         sent = place(layer, role)
         if layer >= found.layer_count:
             continue
-        if layer < 0 and role not in FIRST_LAYER_ROLES:
+        if role in REPEATED_ROLES:
+            for rows in layers[:in_ram]:
+                rows[role] = size
+        elif layer < 0 and role not in FIRST_LAYER_ROLES:
             if sent == RAM or (sent is None and head_in_ram):
                 head["head" if role == "embedding" else role] = size
         elif sent == RAM or (sent is None and (layer < in_ram or (layer < found.cpu_experts and of_experts(role)))):
@@ -64,7 +67,7 @@ def _sizes(subject: "Subject", quant: str, scenario: Scenario, facts: Facts) -> 
         ratio = next(whole) / max(next(whole), 1)
     for tensor, type_name, rows in typed_tensors(model, known, facts, imatrix=scenario.imatrix):
         tied = tensor.role == "embedding" and not counted.has_head
-        if (tensor.role in HOST_ROLES and not tied) or tensor.role in REPEATED_ROLES:
+        if tensor.role in HOST_ROLES and not tied:
             continue
         size = device_bytes(type_name, tensor.shape)
         yield from ((tensor.role, layer, round(size * ratio)) for layer, _ in rows)
