@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from vram_tui.app.glyphs import Glyphs
 from vram_tui.app.widgets.line_panel import Line, LinePanel, Run, fitted, padded
@@ -110,6 +111,36 @@ class Canvas:
         return runs
 
 
+class Frame(NamedTuple):
+    """The scales of a plot: contexts from left to right, bytes from `low` to `top` on so many rows of dots."""
+
+    first: int
+    last: int
+    low: float
+    top: float
+    rows: int
+
+    @property
+    def steep(self) -> bool:
+        """Whether memory is drawn on a log scale."""
+        return self.low > 0 and self.top / self.low > LOG_FROM
+
+    def y_of(self, count: float) -> int:
+        """The row of dots, from the bottom, on which so many bytes stand."""
+        scaled: Callable[[float], float] = math.log if self.steep else float
+        bottom = scaled(self.low)
+        return round((scaled(count) - bottom) / (scaled(self.top) - bottom) * (self.rows - 1))
+
+    def bytes_at(self, share: float) -> float:
+        """The bytes at a share of the height."""
+        low, top = self.low, self.top
+        return low * (top / low) ** share if self.steep else low + (top - low) * share
+
+    def tokens_at(self, share: float) -> int:
+        """The context at a share of the width."""
+        return max(round(self.first * 2 ** (math.log2(self.last / self.first) * share)), 1)
+
+
 def plot_lines(
     series: Sequence[Series],
     levels: Sequence[Level],
@@ -132,29 +163,40 @@ def plot_lines(
     low = min(line.at(first) for line in series) * 0.9
     near = [level for level in levels if low <= level.bytes <= top * 1.6]
     top = max([top, *(level.bytes * 1.03 for level in near)])
-    letters = [line.letter or LETTERS[at % len(LETTERS)] for at, line in enumerate(series)]
-    series = [replace(line, letter=letter) for line, letter in zip(series, letters, strict=True)]
+    series = [replace(line, letter=line.letter or LETTERS[at % len(LETTERS)]) for at, line in enumerate(series)]
     names = max(len(line.name) for line in series) + 4
     right = min(max(names, *(len(level.name) + 3 for level in near)) if near else names, width // 3)
     left = max(len(_number(top / unit)), 4) + 1
     canvas = Canvas(width - left - right, height - 2, glyphs.unicode)
-    span = math.log2(last / first)
+    frame = Frame(first, last, low, top, canvas.rows)
+    _draw(canvas, frame, series, near)
+    if cursor:
+        _mark(canvas, column_of(cursor, contexts, canvas.width))
+    labels = _labels(series, near, last, canvas, frame.y_of, glyphs)
+    lines: list[Line] = []
+    for row in range(canvas.height):
+        value = frame.bytes_at((canvas.height - 1 - row) / max(canvas.height - 1, 1))
+        ticked = row % 3 == 0 or row == canvas.height - 1
+        axis = padded(_number(value / unit), left - 1, right=True) + " " if ticked else " " * left
+        label = labels.get(row)
+        tail = [Run(" " + fitted(label.text, right - 1, glyphs.more), label.style)] if label else []
+        lines.append((Run(axis, "dim"), *canvas.line(row), *tail))
+    lines.append(_axis(first, last, left, canvas.width))
+    words = "context in tokens, each step doubles" + ("; memory on a log scale too" if frame.steep else "")
+    lines.append((Run(padded(unit_label(units), left) + fitted(words, width - left, glyphs.more), "dim"),))
+    return lines
 
-    steep = low > 0 and top / low > LOG_FROM
-    scaled: Callable[[float], float] = math.log if steep else float
-    bottom, height_of = scaled(low), scaled(top) - scaled(low)
 
-    def y_of(count: float) -> int:
-        return round((scaled(count) - bottom) / height_of * (canvas.rows - 1))
-
-    for level in near:
+def _draw(canvas: Canvas, frame: Frame, series: Sequence[Series], levels: Sequence[Level]) -> None:
+    """Levels, then the lines over them, then the letters on the lines."""
+    for level in levels:
         for x in range(0, canvas.columns, 4 if canvas.braille else 2):
-            canvas.set(x, y_of(level.bytes), level.style, "-")
+            canvas.set(x, frame.y_of(level.bytes), level.style, "-")
     for line in series:
         before = -1
         for x in range(canvas.columns):
-            tokens = max(round(first * 2 ** (span * x / (canvas.columns - 1))), 1)
-            y = y_of(line.at(tokens))
+            tokens = frame.tokens_at(x / (canvas.columns - 1))
+            y = frame.y_of(line.at(tokens))
             if line.native and tokens > line.native and x // 3 % 2:
                 before = -1
                 continue
@@ -162,26 +204,14 @@ def plot_lines(
                 canvas.set(x, step, line.style, line.letter)
             before = y
     if canvas.braille:
-        _stamp(series, canvas, first, span, y_of)
-    if cursor:
-        column = column_of(cursor, contexts, canvas.width)
-        for row in range(canvas.height):
-            if canvas.is_blank(column, row):
-                canvas.stamp(column, row, "⡇" if canvas.braille else "|", "dim")
-    labels = _labels(series, near, last, canvas, y_of, glyphs)
-    lines: list[Line] = []
+        _stamp(series, canvas, frame)
+
+
+def _mark(canvas: Canvas, column: int) -> None:
+    """An upright line where nothing else stands."""
     for row in range(canvas.height):
-        share = (canvas.height - 1 - row) / max(canvas.height - 1, 1)
-        value = low * (top / low) ** share if steep else low + (top - low) * share
-        ticked = row % 3 == 0 or row == canvas.height - 1
-        axis = padded(_number(value / unit), left - 1, right=True) + " " if ticked else " " * left
-        label = labels.get(row)
-        tail = [Run(" " + fitted(label.text, right - 1, glyphs.more), label.style)] if label else []
-        lines.append((Run(axis, "dim"), *canvas.line(row), *tail))
-    lines.append(_axis(first, last, left, canvas.width))
-    words = "context in tokens, each step doubles" + ("; memory on a log scale too" if steep else "")
-    lines.append((Run(padded(unit_label(units), left) + fitted(words, width - left, glyphs.more), "dim"),))
-    return lines
+        if canvas.is_blank(column, row):
+            canvas.stamp(column, row, "⡇" if canvas.braille else "|", "dim")
 
 
 def _labels(
@@ -209,12 +239,12 @@ def _labels(
     return {row: Run(text, style) for row, (_, text, style) in found if row >= 0}
 
 
-def _stamp(series: Sequence[Series], canvas: Canvas, first: int, span: float, y_of: Callable[[float], int]) -> None:
+def _stamp(series: Sequence[Series], canvas: Canvas, frame: Frame) -> None:
     """The letter of every line at a few places on it, each line's beside those of the others."""
     for index, line in enumerate(series):
         for column in range(2 + index * STAMP_STEP % STAMP_EVERY, canvas.width, STAMP_EVERY):
-            tokens = max(round(first * 2 ** (span * column / max(canvas.width - 1, 1))), 1)
-            row = canvas.height - 1 - y_of(line.at(tokens)) // 4
+            tokens = frame.tokens_at(column / max(canvas.width - 1, 1))
+            row = canvas.height - 1 - frame.y_of(line.at(tokens)) // 4
             if (row, column) not in canvas.stamps and 0 <= row < canvas.height:
                 canvas.stamp(column, row, line.letter, line.style)
 
