@@ -190,3 +190,14 @@ async def test_back_in_the_footer_is_clicked(make_app: MakeApp) -> None:
         assert len(app.screen_stack) == 2
         await pilot.click("#footer", offset=(3, 0))
         assert len(app.screen_stack) == 1
+
+
+async def test_panels_that_a_resize_brings_into_sight_show_the_model(make_app: MakeApp) -> None:
+    app = make_app()
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("down")
+        await pilot.resize_terminal(200, 50)
+        await pilot.pause(0.2)
+        name = app.library.entry(app.session.model).name
+        assert name in home(app).spec.text
+        assert "Q4_K_M" in home(app).plot.text

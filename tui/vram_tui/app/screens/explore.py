@@ -120,6 +120,9 @@ class Explore(Meanwhile, GridEditing, HouseScreen):
 
     def on_resize(self, event: events.Resize) -> None:
         self._arrange(event.size.width, event.size.height)
+        # A panel that comes into sight has heard of no model yet.
+        self._fill_spec()
+        self._fill_grid(self.home.session)
 
     def _arrange(self, width: int, height: int) -> None:
         """Panels under each other where there is room, tabs where there is not, a sentence below that."""
