@@ -81,7 +81,7 @@ FILES: dict[str, Callable[[], bytes]] = {
 
 def read(path: Path) -> None:
     """Read ``path`` with the reader for its name."""
-    from vram_tui.importers.gguf_file import read_gguf
+    from vram_tui.importers.gguf_parts import read_gguf
     from vram_tui.importers.json_config import read_config
     from vram_tui.importers.safetensors_file import read_safetensors
 

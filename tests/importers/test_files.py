@@ -14,7 +14,8 @@ from vram_tui.catalog import load_catalog
 from vram_tui.catalog.counting import counted
 from vram_tui.estimator.tensors import trunk_tensors
 from vram_tui.importers.files import subject_from_path
-from vram_tui.importers.gguf_file import parse_gguf, part_names
+from vram_tui.importers.gguf_file import parse_gguf
+from vram_tui.importers.gguf_parts import part_names
 from vram_tui.importers.gguf_writer import header, write_header
 from vram_tui.importers.hf_config import model_from_config
 from vram_tui.importers.hub import Hub, HubFile, HubRepository

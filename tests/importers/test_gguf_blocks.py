@@ -15,7 +15,8 @@ from vram_tui.estimator.blocks import Attention, Experts, Gated, Linear, Plain
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.tensors import trunk_tensors
 from vram_tui.estimator.weights import weigh
-from vram_tui.importers.gguf_blocks import BlocksError, model_from_metadata
+from vram_tui.importers.gguf_blocks import model_from_metadata
+from vram_tui.importers.gguf_keys import BlocksError
 from vram_tui.importers.gguf_names import file_tensors
 
 PLAIN: dict[str, Any] = {

@@ -14,9 +14,8 @@ from vram_tui.importers.gguf_file import (
     GgufFile,
     Skipped,
     parse_gguf,
-    part_names,
-    read_gguf,
 )
+from vram_tui.importers.gguf_parts import part_names, read_gguf
 from vram_tui.importers.gguf_writer import header, write_header
 from vram_tui.importers.source import BytesSource
 

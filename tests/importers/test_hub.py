@@ -12,7 +12,7 @@ import pytest
 from tests.importers.test_gguf_file import METADATA, TENSORS
 from tests.importers.test_safetensors_file import described, raw
 from vram_tui.estimator.formats import TYPES
-from vram_tui.importers.gguf_file import part_names
+from vram_tui.importers.gguf_parts import part_names
 from vram_tui.importers.gguf_writer import header
 from vram_tui.importers.hub import Hub, HubError, parse_reference
 from vram_tui.importers.source import ReadError

@@ -6,7 +6,8 @@ import pytest
 
 from vram_tui.catalog import load_catalog
 from vram_tui.estimator.model import Layer, Model
-from vram_tui.importers.gguf_blocks import BlocksError, model_from_metadata
+from vram_tui.importers.gguf_blocks import model_from_metadata
+from vram_tui.importers.gguf_keys import BlocksError
 from vram_tui.importers.gguf_metadata import NoGgufError, metadata_of
 from vram_tui.importers.gguf_names import typed_file_tensors
 

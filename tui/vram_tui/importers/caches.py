@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vram_tui.estimator.records import record
-from vram_tui.importers.gguf_file import part_names
+from vram_tui.importers.gguf_parts import part_names
 from vram_tui.importers.source import ReadError, read_whole
 
 MAX_ENTRIES = 20_000

@@ -32,8 +32,8 @@ def subject_from_path(
 
 
 def _gguf(path: Path, facts: Facts, today: date, label: str = "") -> Found:
-    from vram_tui.importers.gguf_file import read_gguf
     from vram_tui.importers.gguf_import import from_gguf
+    from vram_tui.importers.gguf_parts import read_gguf
 
     return from_gguf(read_gguf(path), facts, today=today, origin=os.path.abspath(path), label=label)
 
@@ -47,7 +47,7 @@ def _folder(path: Path, facts: Facts, today: date) -> Found:
         weights = path if any(name.endswith(_SHARDS) for name in names) else None
         return _config(path / _CONFIG, weights, facts, today)
     files = [name for name in names if name.lower().endswith(".gguf") and "mmproj" not in name.lower()]
-    from vram_tui.importers.gguf_file import part_names
+    from vram_tui.importers.gguf_parts import part_names
 
     first = {part_names(name)[0] for name in files}
     if len(first) == 1:

@@ -10,9 +10,11 @@ from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.model import Model
 from vram_tui.estimator.stored import StoredFile, StoredSubject
 from vram_tui.importers.found import Found, model_id, strange, words
-from vram_tui.importers.gguf_blocks import BlocksError, model_from_metadata
+from vram_tui.importers.gguf_blocks import model_from_metadata
 from vram_tui.importers.gguf_check import Differences, compare, settle
-from vram_tui.importers.gguf_file import GgufError, GgufFile, part_names
+from vram_tui.importers.gguf_file import GgufError, GgufFile
+from vram_tui.importers.gguf_keys import BlocksError
+from vram_tui.importers.gguf_parts import part_names
 from vram_tui.importers.gguf_tensors import bytes_by_type, shares, stated_type, stored_file
 from vram_tui.importers.gguf_traits import TRAITS
 

@@ -14,7 +14,8 @@ from typing import IO, Any
 from urllib.error import HTTPError
 
 from vram_tui.estimator.records import record
-from vram_tui.importers.gguf_file import GgufFile, read_gguf_set
+from vram_tui.importers.gguf_file import GgufFile
+from vram_tui.importers.gguf_parts import read_gguf_set
 from vram_tui.importers.json_config import MAX_CONFIG_BYTES, parse_object
 from vram_tui.importers.safetensors_file import (
     MAX_INDEX_BYTES,

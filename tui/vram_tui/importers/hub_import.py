@@ -4,8 +4,8 @@ from datetime import date
 
 from vram_tui.estimator.facts import Facts
 from vram_tui.importers.found import Found
-from vram_tui.importers.gguf_file import part_names
 from vram_tui.importers.gguf_import import from_gguf
+from vram_tui.importers.gguf_parts import part_names
 from vram_tui.importers.hf_import import from_config
 from vram_tui.importers.hub import Hub, HubError, HubRepository, parse_reference
 
