@@ -94,7 +94,7 @@ class Breakdown(LinePanel, can_focus=False):
             off = (cell.rule_bytes - total) * 100 / total if total else 0
             parts.append((f"rule of thumb {memory_words(cell.rule_bytes, session.units)}, {off:+.0f} %", "warn"))
         if cell.beyond:
-            parts.append(("beyond the native context", "warn"))
+            parts.append(("beyond native", "warn"))
         if cell.fit:
             room = cell.headroom_bytes or 0
             each = " per card" if devices > 1 else ""
