@@ -1,5 +1,6 @@
 """What must stand in sight on the home screen: losses with their model, plan and speed, whole headings, one verdict."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from tests.app.conftest import MakeApp
 from tests.app.ranking import at_hand  # noqa: F401 - a fixture
 from tests.app.test_explore import home, type_text
+from vram_tui.app.glyphs import UNICODE
 from vram_tui.app.screens.base import HouseScreen
+from vram_tui.app.widgets.plot import Level, Series, plot_lines
 from vram_tui.session.counts import fact_labels
 from vram_tui.session.local import LocalMachine
 from vram_tui.session.losses import column_of, losses_of
@@ -201,3 +204,27 @@ async def test_panels_that_a_resize_brings_into_sight_show_the_model(make_app: M
         name = app.library.entry(app.session.model).name
         assert name in home(app).spec.text
         assert "Q4_K_M" in home(app).plot.text
+
+
+async def test_a_search_that_is_cancelled_leads_back(make_app: MakeApp) -> None:
+    app = make_app(QWEN)
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press("slash")
+        await type_text(pilot, "gemma")
+        assert app.session.model != QWEN
+        await pilot.press("escape")
+        assert (app.session.filter, app.session.model) == ("", QWEN)
+        assert QWEN.partition("/")[2] in home(app).grid.text
+
+
+def test_a_low_plot_names_every_line_before_the_levels() -> None:
+    def growing(size: int) -> Callable[[int], int]:
+        return lambda tokens: (size << 30) + tokens
+
+    series = [Series(name, growing(size), "") for size, name in enumerate("xyz", 20)]
+    levels = [Level(name, size << 30, "") for size, name in ((21, "one"), (22, "two"), (23, "three"))]
+    lines = plot_lines(series, levels, (1024, 1 << 17), (60, 6), "gib", UNICODE)
+    text = "\n".join("".join(run.text for run in line) for line in lines)
+    for name in ("a x", "b y", "c z", "three"):
+        assert name in text
+    assert "one" not in text

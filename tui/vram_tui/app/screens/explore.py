@@ -310,7 +310,7 @@ class Explore(Meanwhile, GridEditing, HouseScreen):
         return best.id if called or all(found.id != now for found in self._found) else now
 
     def do_filter(self) -> None:
-        before = self.home.session.filter
+        before, model = self.home.session.filter, self.home.session.model
         region = Region(2, 0, self.models.size.width - 2, 1)
         self.ask(
             self.models,
@@ -320,7 +320,7 @@ class Explore(Meanwhile, GridEditing, HouseScreen):
                 "words, >30b, <=24gib, moe, ctx>=128k, licence:mit",
                 lambda text: True,
                 changed=lambda text: self.home.look(filter=text),
-                cancelled=lambda: self.home.look(filter=""),
+                cancelled=lambda: self.home.look(filter="", model=model),
                 follows_list=True,
             ),
         )

@@ -222,7 +222,9 @@ def _labels(
     y_of: Callable[[float], int],
     glyphs: Glyphs,
 ) -> dict[int, Run]:
-    """A name on the right for every line and level, moved to the nearest free row."""
+    """A name on the right for every line, and for as many levels as have a row; each moved to the nearest free one."""
+    spare = canvas.height - len(series)
+    levels = levels[len(levels) - max(spare, 0) :] if spare < len(levels) else levels
     wanted = [(y_of(line.at(last)), f"{line.letter} {line.name}", line.style) for line in series]
     wanted += [(y_of(level.bytes), f"{'╌' if glyphs.unicode else '-'} {level.name}", level.style) for level in levels]
     scale = 4 if canvas.braille else 1
