@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from benchmarks.measuring import Case
@@ -11,6 +12,7 @@ from tests.truth import rows
 
 from vram_tui.estimator.compiling import compile as compile_memory
 from vram_tui.estimator.devices import Device, Machine
+from vram_tui.estimator.facts import Facts
 from vram_tui.estimator.refusals import Refusal
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.units import MIB
@@ -19,8 +21,8 @@ Row = Mapping[str, Any]
 LIMITED_SINCE = "2026-06"
 """No log before it limits the logits to the slots; the build of the recorded allocations (October 2026) does."""
 NEW_BUILDS = "2026"
-BATCH_TOKENS = 2048
-"""llama.cpp's default batch, which ours takes."""
+MIXED_SINCE = "2026-06"
+"""No log before it has the inputs of batches that mix tokens and embeddings; the recorded allocations do."""
 PADDED = 256
 PRINT_MIB = 0.01
 """Logs print mebibytes with two decimals, for each part."""
@@ -70,7 +72,8 @@ class LogAnswer(NamedTuple):
 
     @property
     def new(self) -> bool:
-        return str(self.row.get("date") or "") >= NEW_BUILDS
+        """Whether a build of 2026 printed it: those pad every context, whatever day a log was put somewhere."""
+        return str(self.row.get("date") or "") >= NEW_BUILDS and not _unpadded(self.row)
 
 
 def answers() -> Iterator[LogAnswer]:
@@ -99,7 +102,7 @@ def _answer(row: Row, names: Names) -> LogAnswer:
         return LogAnswer(row, "", printed, 0, computed, None, "the model is not in the catalogue")
     scenario = _scenario(row)
     try:
-        memory = compile_memory(catalog().subject(model), "Q4_K_M", scenario, catalog().facts)
+        memory = compile_memory(catalog().subject(model), "Q4_K_M", scenario, _facts(row))
     except Refusal as refusal:
         return LogAnswer(row, model, printed, 0, computed, None, f"refused today: {refusal.reason}")
     ctx = row["n_ctx"]
@@ -108,6 +111,21 @@ def _answer(row: Row, names: Names) -> LogAnswer:
     compute = None if kept_apart else memory.group_bytes(ctx, "compute")
     answer = LogAnswer(row, model, printed, cache, computed, compute, kept_apart)
     return answer._replace(reason="; ".join(filter(None, (kept_apart, *_explained(answer)))))
+
+
+def _facts(row: Row) -> Facts:
+    """What is known of the build that wrote a log."""
+    known = catalog().facts
+    if str(row.get("date") or "") >= MIXED_SINCE:
+        return known
+    today = known.runtimes["llama.cpp"]
+    older = replace(today, defaults={**today.defaults, "mixed_batches": False})
+    return replace(known, runtimes={**known.runtimes, "llama.cpp": older})
+
+
+def _unpadded(row: Row) -> bool:
+    """A cache of fewer cells than builds since November 2025 make: they pad each to 256 (pull request 17046)."""
+    return bool(row["n_ctx"] % PADDED) and row["runtime"] == "llama.cpp"
 
 
 def _model(name: str, names: Names) -> str:
@@ -187,16 +205,10 @@ def _explained(answer: LogAnswer) -> Iterator[str]:
 
 def _older_compute(answer: LogAnswer) -> str:
     row = answer.row
-    model = catalog().subject(answer.model).model
-    ubatch = row.get("n_ubatch") or 512
-    law = 4 * ubatch * ((model.gguf.vocab_size or model.vocab_size) + model.hidden_size)
-    if answer.compute_printed and abs(law / answer.compute_printed - 1) < 0.002:
-        return (
-            "built before the inputs of mixed batches: 4 × micro-batch × (vocabulary + hidden size) is what it prints"
-        )
-    if ubatch > BATCH_TOKENS:
-        return f"started with a batch of {row.get('n_batch')} tokens; ours goes up to {BATCH_TOKENS}"
+    if _unpadded(row):
+        return "a build of before November 2025 (its cache is not padded), with another graph on the CPU"
     backends = {re.sub(r"(_Mapped)?\d*(_Mapped)?$", "", name) for name in _cards(row)} - {"CUDA"}
     if backends:
         return f"another backend: {', '.join(sorted(backends))}"
-    return f"an older build ({str(row.get('date') or 'no date')[:10]}), without the inputs of mixed batches"
+    day = str(row.get("date") or "no date")[:10]
+    return f"an older build ({day}), whose graph differs in more than the inputs of mixed batches"

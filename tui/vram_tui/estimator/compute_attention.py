@@ -146,7 +146,7 @@ def _scores(
     """Scores and their product with V. `shared`: V is a view of K (latent caches), and one copy serves both."""
     settings, width = build.settings, heads * values[1]
     copies = _copied(build, keys, values, window, shared=shared)
-    mask = chosen or build.inputs["window_mask" if window else "mask"]
+    mask = chosen or build.mask("window_mask" if window else "mask")
     if settings.flash:
         rate = 0
         if settings.type_k != "f16" and settings.fuses:

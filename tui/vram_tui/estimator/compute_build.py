@@ -169,6 +169,13 @@ class Build:
         normed = self.row_tensor(width or self.hidden, x, inplace=self.norm_in_place)
         return self.plus(self.row_tensor(width or self.hidden, normed, *self.weight("norm"), inplace=True), "norm_bias")
 
+    def mask(self, name: str) -> Ref:
+        """A mask as attention reads it; where it waits in 32 bit, the first reader casts it."""
+        wide = f"{name}.wide"
+        if not self.inputs.has(name) and self.inputs.has(wide):
+            self.inputs[name] = self.graph.add(self.settings.mask(name == "window_mask"), (self.inputs[wide],))
+        return self.inputs[name]
+
     def read(self, *names: str) -> None:
         """Small inputs are read here; with one device each is given back after the last time."""
         found = [self.inputs[name] for name in names if self.inputs.has(name)]

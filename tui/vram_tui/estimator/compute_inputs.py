@@ -1,6 +1,7 @@
 """What waits on a device and on the host before a graph runs: embeddings, positions, indices, masks."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import ceil
 
 from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
@@ -21,7 +22,7 @@ class Shape:
         every = model.distinct_layers()
         whole = first == 0 and after is None
         here = every if whole else dict.fromkeys(list(model.layers())[first:after])
-        self.head = after is None or after == model.layer_count
+        self.opens, self.head = not first, after is None or after == model.layer_count
         self._of_span([part for layer in here for part in parts(layer.mixer)])
         mixers = [part for layer in every for part in parts(layer.mixer)]
         attentions = [part for part in mixers if isinstance(part, Attention)]
@@ -95,6 +96,8 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
         return build.tensor(shape.stream_width, embedded.as_view), None
     wide, narrow = settings.floats(shape.input_width), settings.floats(build.hidden)
     deep = wide != narrow
+    if not settings.mixed:
+        return _plain_inputs(build, model, shape), None
     if not settings.fuses:
         return _host_inputs(build, model, shape), None
     early_embedded = waiting(build, narrow) if deep else None
@@ -120,6 +123,22 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
     if "embedded" not in build.inputs:
         build.ready.update(zip(("attn_q",), build.weight("attn_q"), strict=False))
     return (build.stacked.as_view if build.stacked else build.inputs["embedded"]), None
+
+
+def _plain_inputs(build: Build, model: Model, shape: Shape) -> Ref:
+    """The same of a build that has one input, tokens: embeddings come from the host, or are looked up here."""
+    settings, wide = build.settings, build.settings.floats(shape.input_width)
+    build.inputs["embedded"] = embedded = waiting(build, wide if settings.fuses else Size(4 * settings.tokens))
+    if shape.first_gathers:
+        _states(build, shape)
+    _reach_inputs(build, model, shape)
+    if not settings.fuses:
+        build.inputs["embedded"] = embedded = build.graph.add(wide, (embedded,))
+    build.expand()
+    if shape.input_width != build.hidden:
+        build.stacked = embedded
+        return embedded.as_view
+    return embedded
 
 
 def _host_inputs(build: Build, model: Model, shape: Shape) -> Ref:
@@ -159,7 +178,8 @@ def handed_over(build: Build, model: Model, shape: Shape, first: int, after: int
     for size in _foreign_caches(model, build.settings, first, after):
         waiting(build, size)
     width = build.settings.floats(shape.stream_width)
-    normed = None if model.norms == "post" else waiting(build, width)
+    # Where older builds split, a log of two cards shows no room for the norm.
+    normed = None if model.norms == "post" or not build.settings.mixed else waiting(build, width)
     residual = waiting(build, width)
     _reach_inputs(build, None, shape)
     build.expand()
@@ -264,7 +284,9 @@ def _cache_inputs(build: Build, shape: Shape, name: str) -> None:
         build.declare(f"{name}.v_slots", Size(8 * tokens * width))
     if shape.indexed:
         build.declare("indexer_mask", Size(0, 2 * tokens))
-    build.declare(name, settings.mask(name == "window_mask"))
+    casts = settings.flash and not settings.mixed and shape.opens
+    mask = replace(settings, flash=settings.flash and not casts).mask(name == "window_mask")
+    build.declare(f"{name}.wide" if casts else name, mask)
 
 
 def _scales_rows(model: Model) -> bool:
@@ -299,6 +321,8 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
         fixed = 4 * tokens * (2 * model.hidden_size + _POOL_INDICES) + 4 * 128 * 128
         return Size(fixed, 0, rate, 2 * rate, rate)
     floats = 2 * shape.input_width + 2 * model.hidden_size + 4
+    if not settings.mixed:
+        floats = shape.input_width + model.hidden_size + 1
     fixed, full, window = 0, 0, 0
     if shape.rotary and shape.cached:
         floats += 1
@@ -313,7 +337,7 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
             values = shape.values_width if not settings.flash else 1
             floats += 2 * values
             fixed += sum(size for _, size in _rotations(settings, shape, name))
-        rate = tokens * ((2 if settings.flash else 4) + (2 if shape.indexed else 0))
+        rate = tokens * ((2 if settings.flash and settings.mixed else 4) + (2 if shape.indexed else 0))
         window, full = (window + rate, full) if name == "window_mask" else (window, full + rate)
     if shape.indexed:
         floats += 2
@@ -323,7 +347,7 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
         fixed += _aligned(4 * settings.seqs)
     if settings.devices == 1:
         return Size(fixed, full, window)
-    looked_up = 4 * tokens * floats_looked_up(model)
+    looked_up = 4 * tokens * floats_looked_up(model) // (1 if settings.mixed else 2)
     return Size(COPIES * fixed - (COPIES - 1) * looked_up, COPIES * full, COPIES * window)
 
 

@@ -36,6 +36,9 @@ class ComputeSettings:
     after: int | None = None
     """The layers that this device computes: from `first` up to `after`, all the rest where that is None."""
 
+    mixed: bool = True
+    """Batches may mix tokens and embeddings: their inputs wait too, and masks come in 16 bit. Older builds have one
+    input, and cast masks of 32 bit where the first attention reads them."""
     ram_layers: int = 0
     """Layers from the first whose caches lie in RAM, and are copied whole for attention."""
     staged: tuple[tuple[tuple[str, int], ...], ...] = ()

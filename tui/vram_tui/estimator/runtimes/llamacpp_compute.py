@@ -22,7 +22,7 @@ DEFAULT = ComputeSettings(ubatch=512, outputs=1)
 """What a server with one slot does: the settings whose curves the catalogue keeps."""
 
 
-def compute_settings(cache: CacheSettings, outputs: int | None, *, on_gpu: bool) -> ComputeSettings:
+def compute_settings(cache: CacheSettings, outputs: int | None, *, on_gpu: bool, mixed: bool = True) -> ComputeSettings:
     """What shapes the buffers. `outputs` None is a row of logits for every token of the micro-batch.
 
     A micro-batch beyond llama.cpp's default batch is taken to come with a batch as large.
@@ -38,6 +38,7 @@ def compute_settings(cache: CacheSettings, outputs: int | None, *, on_gpu: bool)
         swa_full=cache.swa_full,
         windows=cache.windows,
         backend="cuda" if on_gpu else "cpu",
+        mixed=mixed,
     )
 
 
