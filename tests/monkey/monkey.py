@@ -35,8 +35,8 @@ WARM_UP = 2000
 """Steps after which caches are full and memory may not grow any more."""
 MAX_GROWTH_BYTES = 20 << 20
 REMEMBERED = 40
-PATIENCE_SECONDS = 0.3
-"""How long figures may be on their way."""
+PATIENCE = 50
+"""Tenths of a second that figures may be on their way: the machine is busy with other things, too."""
 LEFT_OUT = ("quit", "suspend")
 NAMES = {
     " ": "space",
@@ -204,8 +204,10 @@ class Monkey:
         """A figure that stands on the home screen is the estimator's own answer, asked afresh."""
         place = (self.dice.random(), self.dice.random())
         wrong = self._wrong_cell(app, place)
-        if wrong:  # what was typed last may still be on its way to the figures
-            await pilot.pause(PATIENCE_SECONDS)
+        for _ in range(PATIENCE):  # what was typed last may still be on its way to the figures
+            if not wrong:
+                break
+            await pilot.pause(0.1)
             wrong = self._wrong_cell(app, place)
         if wrong:
             raise self._fault(wrong)
