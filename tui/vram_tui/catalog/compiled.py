@@ -9,7 +9,8 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
     from vram_tui.estimator.profile import Profile
     from vram_tui.estimator.traffic import Shape
 
-MAGIC = b"vram-tui catalogue 5\n"
+MAGIC = b"vram-tui catalogue 6\n"
 NAME = "compiled.bin"
 _PREFIX = struct.Struct("<II")
 _WEIGHTS = struct.Struct("<6Q")
 _REFUSED = (1 << 64) - 1
 KEPT_TABLES = 16
+_KINDS = ("bodies", "folded", "weights", "curves")
+"""Sections that every model may have: their places are one flat row of numbers each."""
 
 
 class CompiledError(ValueError):
@@ -61,7 +64,8 @@ class Compiled:
             self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             finalize(self, os.close, self._file)
             self._header, self._start = _header(self._file)
-            self.rows: tuple[Summary, ...] = tuple(map(from_row, self._header["rows"]))
+            self.rows: tuple[Summary, ...] = tuple(map(from_row, self._header.pop("rows")))
+            self._places = {kind: array("Q", self._header.pop(kind)) for kind in _KINDS}
             self.stamp: str = self._header["stamp"]
             self.code: str = self._header["code"]
             self._formats = {name: index for index, name in enumerate(self._header["formats"])}
@@ -79,7 +83,7 @@ class Compiled:
         return found
 
     def entry_data(self, known: str) -> dict[str, Any]:
-        found: dict[str, Any] = self._read(self._header["bodies"][self._numbers[known]])
+        found: dict[str, Any] = self._read(self._place("bodies", self._numbers[known]))
         return found
 
     def profile(self, known: str) -> "Profile":
@@ -95,7 +99,7 @@ class Compiled:
     def _folded(self, known: str) -> list[Any]:
         """Profile and shape of a model, both asked for soon after each other."""
         if self._last[0] != known:
-            self._last = (known, self._read(self._header["folded"][self._numbers[known]]))
+            self._last = (known, self._read(self._place("folded", self._numbers[known])))
         return self._last[1]
 
     def weights(self, known: str, quant: str, imatrix: bool) -> "Row | None":
@@ -111,8 +115,8 @@ class Compiled:
         """llama.cpp's compute buffers with default settings, device and host; None where they are not kept."""
         from vram_tui.estimator.curves import Curve
 
-        place = self._header["curves"][self._numbers[known]]
-        if not place:
+        place = self._place("curves", self._numbers[known])
+        if not place[1]:
             return None
         device, host = (Curve(tuple(contexts), tuple(values)) for contexts, values in self._read(place))
         return device, host
@@ -130,8 +134,8 @@ class Compiled:
     def kept_curves(self, known: str, text: int) -> bytes | None:
         """The curves, as they are written, of a model whose file has this checksum."""
         index = self._kept(known, text)
-        place = None if index is None else self._header["curves"][index]
-        return self._slice(place) if place else None
+        place = (0, 0, 0) if index is None else self._place("curves", index)
+        return self._slice(place) if place[1] else None
 
     def kept_listed(self, known: str, text: int) -> int | None:
         """What the list says of a model whose file has this checksum."""
@@ -147,13 +151,17 @@ class Compiled:
         return tuple(self._formats)
 
     def _read_table(self, index: int) -> bytes | None:
-        place = self._header["weights"][index]
-        return self._slice(place) if place else None
+        place = self._place("weights", index)
+        return self._slice(place) if place[1] else None
 
-    def _read(self, place: list[int]) -> Any:
+    def _place(self, kind: str, index: int) -> Sequence[int]:
+        """Offset, length and checksum of a model's section; of length 0 where it has none."""
+        return self._places[kind][3 * index : 3 * index + 3]
+
+    def _read(self, place: Sequence[int]) -> Any:
         return json.loads(self._slice(place))
 
-    def _slice(self, place: list[int]) -> bytes:
+    def _slice(self, place: Sequence[int]) -> bytes:
         """The bytes of a section. Raises CompiledError when they are not what was written."""
         offset, length, checksum = place
         with self._reading:
@@ -204,6 +212,8 @@ def build(root: Path, *, stamp: str = "", code: str = "", weigh_all: bool, old: 
     for source in sources(root):
         for name, value in zip(_COLUMNS, _packed(source, facts, kept, blob, weigh_all=weigh_all), strict=True):
             columns[name].append(value)
+    for kind in _KINDS:
+        columns[kind] = [number for place in columns[kind] for number in place or (0, 0, 0)]
     header: dict[str, Any] = {
         "version": __version__,
         "stamp": stamp,

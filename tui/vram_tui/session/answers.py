@@ -19,7 +19,7 @@ from vram_tui.text import safe
 if TYPE_CHECKING:
     from vram_tui.catalog.hardware import HardwareCatalogue
 
-KEPT_MEMORIES = 256
+KEPT_MEMORIES = 96
 USUAL = Scenario()
 """The scenario for which a compiled catalogue brings the figures of its list."""
 SPILLING_ENGINE = "llama.cpp"
