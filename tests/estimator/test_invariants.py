@@ -154,6 +154,12 @@ def test_a_longer_context_never_stores_less(
         rest = [group for group in GROUPS if group != "compute"]
         for group in rest:
             assert memory.group_bytes(shorter, group) <= memory.group_bytes(longer, group), group
+    for device in (*memory.devices, memory.host):
+        before, after = ({term.name: term for term in device.terms(ctx)} for ctx in (shorter, longer))
+        fallen = {name for name, term in before.items() if name not in after or after[name].bytes < term.bytes}
+        assert not fallen or fallen == {device.peak and device.peak.name}
+        # The term that falls says of itself what it is and for how many tokens its graph was followed.
+        assert all(before[name].formula and before[name].source and before[name].numbers["tokens"] for name in fallen)
 
 
 @given(random_models(), st.sampled_from(QUANTS), scenarios, contexts, st.integers(0, 1), st.integers(1, 4))
@@ -235,6 +241,22 @@ def test_the_largest_context_is_the_largest(
         ctx = found + steps * STEP_TOKENS
         if ctx <= MAX_TOKENS:
             assert memory.at(ctx) > budget, ctx
+
+
+@given(subjects(), st.sampled_from(QUANTS), scenarios, st.integers(1, 1 << 12), st.sampled_from([-1, 0, 1]))
+def test_the_largest_context_of_a_budget_that_some_context_just_fills(
+    subject: Subject, quant: str, scenario: Scenario, steps: int, more: int
+) -> None:
+    """Budgets at the very edge, where a fall of the total makes a context fit again that did not before."""
+    memory = compiled(subject, quant, scenario)
+    if memory is None:
+        return
+    ctx = steps * STEP_TOKENS
+    budget = memory.at(ctx) + more
+    found = memory.largest_ctx(budget)
+    assert found >= ctx if more >= 0 else memory.at(found) <= budget or not found
+    for beyond in range(found + STEP_TOKENS, min(found + 200 * STEP_TOKENS, MAX_TOKENS), STEP_TOKENS):
+        assert memory.at(beyond) > budget, beyond
 
 
 @given(st.sampled_from(["Q4_K_M", "Q8_0"]), scenarios, st.integers(1, 1 << 18), st.data())
