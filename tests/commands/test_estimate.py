@@ -205,3 +205,17 @@ def test_a_server_on_cards_says_what_its_pool_holds(capsys: pytest.CaptureFixtur
     assert "requests of 32,768 at once" in capsys.readouterr().out
     _, alone, _ = ask(capsys, *asked)
     assert "pool" not in alone
+
+
+def test_a_line_without_an_end_is_one_error_and_the_rest_is_answered() -> None:
+    """Sixty-four MiB of one line cost neither memory nor time, and what follows has its answer."""
+    import io
+
+    from vram_tui.commands.batch import KEPT_BYTES, _waiting_lines
+
+    stream = io.BytesIO(b"x" * (64 << 20) + b'\n{"id": 1}\n')
+    lines = [line for some in _waiting_lines(stream) for line in some]
+    assert [len(line) <= KEPT_BYTES + (1 << 20) for line in lines] == [True, True]
+    assert lines[-1] == '{"id": 1}'
+    (answer,) = answers(Workspace(), lines[:1])
+    assert "longer than" in answer["error"]

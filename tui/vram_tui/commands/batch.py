@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LINE_LIMIT_CHARS = 1 << 20
 READ_BYTES = 1 << 20
+KEPT_BYTES = 4 * LINE_LIMIT_CHARS + 4
+"""Of a line that does not end: enough to be too long, whatever its characters are."""
 SHARED_FROM_LINES = 200
 """Lines that have to wait at once before other processes are worth their start."""
 CHUNK_LINES = 25
@@ -64,6 +66,7 @@ def _waiting_lines(stream: IO[bytes]) -> Iterator[list[str]]:
     rest = b""
     while piece := stream.read1(READ_BYTES) if hasattr(stream, "read1") else stream.read():
         *whole, rest = (rest + piece).split(b"\n")
+        rest = rest[:KEPT_BYTES]
         if lines := [line.decode(errors="replace") for line in whole if line.strip()]:
             yield lines
     if rest.strip():
