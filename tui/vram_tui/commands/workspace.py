@@ -114,8 +114,11 @@ class Workspace:
 
     def scenario(self, options: Mapping[str, Any]) -> Scenario:
         from vram_tui.commands.options import scenario_from
+        from vram_tui.estimator.front_ends import default_seqs
 
         scenario = scenario_from(options)
+        if "seqs" not in options:
+            scenario = replace(scenario, seqs=default_seqs(self.facts.runtimes[scenario.runtime]))
         if "gpus" in options:
             scenario = replace(scenario, machine=self.machine(options["gpus"]))
         return scenario
@@ -143,6 +146,12 @@ class Workspace:
     def context(self, chosen: Chosen, options: Mapping[str, Any]) -> int:
         if "ctx" in options:
             return int(options["ctx"])
+        from vram_tui.estimator.front_ends import default_ctx
+
+        scenario = self.scenario(options)
+        own = default_ctx(self.facts.runtimes[scenario.runtime], scenario.machine, chosen.native_tokens)
+        if own:
+            return own
         if not chosen.native_tokens:
             raise CommandError(f"{chosen.name} states no native context: give --ctx", "ctx")
         return chosen.native_tokens

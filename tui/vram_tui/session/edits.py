@@ -5,7 +5,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import ClassVar, TypeVar
 
-from vram_tui.estimator.facts import Format
+from vram_tui.estimator.facts import Format, RuntimeFacts
+from vram_tui.estimator.front_ends import default_seqs
 from vram_tui.estimator.records import record
 from vram_tui.quantities import parse_tokens
 from vram_tui.session.state import METHODS, NATIVE, UNITS, Grid, Named, Row, Session, clamped, with_view_of
@@ -196,10 +197,13 @@ def _whole(what: str, typed: str, most: int) -> int:
     return number
 
 
-def set_runtime(session: Session, text: str, runtimes: Mapping[str, object]) -> Session:
-    return replace(
-        session, scenario=replace(session.scenario, runtime=_one_of("runtime", text.strip(), tuple(runtimes)))
-    )
+def set_runtime(session: Session, text: str, runtimes: Mapping[str, RuntimeFacts]) -> Session:
+    """Another runtime, with its own number of parallel requests where nobody changed that of the one before."""
+    scenario, runtime = session.scenario, _one_of("runtime", text.strip(), tuple(runtimes))
+    seqs = scenario.seqs
+    if scenario.runtime in runtimes and seqs == default_seqs(runtimes[scenario.runtime]):
+        seqs = default_seqs(runtimes[runtime])
+    return replace(session, scenario=replace(scenario, runtime=runtime, seqs=seqs))
 
 
 def set_kv(session: Session, text: str) -> Session:
