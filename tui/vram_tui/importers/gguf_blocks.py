@@ -82,6 +82,7 @@ class _Reader:
         mtp = tuple(self._layer(self.trunk + number, mtp=True) for number in range(self.mtp))
         per_layer = keys.number("embedding_length_per_layer_input", 0)
         streams = keys.number("hyper_connection.count", 0)
+        hyper = not streams or self._told(self.trunk, traits.mtp_hyper, "hc_attn_fn.weight")
         altup = keys.number("altup.num_inputs", 0)
         levels = keys.number("n_deepstack_layers", 0)
         return Model(
@@ -100,7 +101,7 @@ class _Reader:
             hyper_connections=HyperConnections(streams, traits.hyper_style, head=traits.hyper_head)
             if streams
             else None,
-            mtp=Mtp(mtp[:1], self.mtp, norms=traits.mtp_norms) if mtp else None,
+            mtp=Mtp(mtp[:1], self.mtp, norms=traits.mtp_norms, hyper=hyper) if mtp else None,
             # The file has no encoder, but its levels widen the inputs that the language model takes.
             towers=(Tower("vision", 0, levels),) if levels else (),
             context_tokens=keys.number("context_length", 0),
@@ -244,7 +245,7 @@ class _Reader:
             head_dim=head_dim,
             v_dim=v_dim if v_dim != head_dim else 0,
             window=window,
-            window_kind=traits.window_kind,
+            window_kind=traits.window_kind if window else "slide",
             bias=traits.bias,
             qk_norm=traits.qk_norm,
             gate=traits.gate,
@@ -343,7 +344,9 @@ class _Reader:
             return self._experts(number, count, dense)
         if not dense:
             return None
-        return Plain(dense, traits.feed_forward_bias) if traits.plain else Gated(dense, traits.feed_forward_bias)
+        if traits.plain:
+            return Plain(dense, traits.feed_forward_bias, traits.act_params)
+        return Gated(dense, traits.feed_forward_bias)
 
     def _has_experts(self, number: int) -> bool:
         keys, traits = self.keys, self.traits
@@ -373,5 +376,6 @@ class _Reader:
             branch_norms=traits.branch_norms,
             expert_scales=traits.expert_scales,
             router_scale=traits.router_scale,
+            latent_out_norm=traits.latent_out_norm,
             raw_weights=traits.states_norm and not keys.number("expert_weights_norm", 0),
         )

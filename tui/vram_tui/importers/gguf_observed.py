@@ -63,6 +63,7 @@ def observed(traits: GgufTraits, seen: Seen) -> GgufTraits:
     return replace(
         traits,
         bias=_bias(names),
+        norms="pre" if traits.norms == "parallel" and has("attn_norm_2.weight") else traits.norms,
         plain=not (
             has("ffn_gate.weight")
             or has("ffn_gate_exps.weight")
@@ -80,6 +81,7 @@ def observed(traits: GgufTraits, seen: Seen) -> GgufTraits:
         expert_scales=sum(name.endswith(("_exps.scale", "_exps.input_scale")) for name in names),
         branch_norms=sum(name in names for name in _BRANCH_NORMS),
         router_scale=has("ffn_gate_inp.scale"),
+        latent_out_norm=has("ffn_routed_norm.weight"),
         laurel_rank=shapes.get("laurel_l.weight", (0, traits.laurel_rank))[1],
         layer_scalars=shapes.get("layer_output_scale.weight", (0,))[0],
         mtp_norms=sum(name in names for name in _MTP_NORMS) or traits.mtp_norms,
@@ -98,8 +100,11 @@ def _gate(traits: GgufTraits, shapes: Mapping[str, tuple[int, ...]]) -> str:
     """How attention is gated: seen only where the gate is a tensor of its own beside the output projection."""
     width = shapes.get("attn_gate.weight")
     output = shapes.get("attn_output.weight")
-    if traits.gate == "in-q" or not width or not output:
-        return traits.gate if traits.gate == "in-q" else "none"
+    if traits.gate == "in-q":
+        return "in-q"
+    # In a lightning layer the name is the recurrent mixer's own gate.
+    if not width or not output or traits.recurrent == "lightning":
+        return "none"
     return "element" if width[1] == output[0] else "per-head"
 
 

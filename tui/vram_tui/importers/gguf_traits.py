@@ -31,6 +31,10 @@ class GgufTraits:
     expert_scales: int = 0
     branch_norms: int = 0
     router_scale: bool = False
+    latent_out_norm: bool = False
+    """Latent experts normalise what they give back."""
+    act_params: int = 0
+    """Learned parameters of the activation, which a file has among its key-values."""
     dense_beside: bool = False
     """A dense feed-forward runs beside the experts of a layer."""
     moe_step: int = 1
@@ -76,6 +80,8 @@ class GgufTraits:
     hyper_style: str = "full"
     hyper_head: bool = True
     """Whether learned weights bring the streams together at the end; else their mean."""
+    mtp_hyper: bool = True
+    """Whether MTP layers keep the streams apart, too."""
     full_rank_gate: bool = False
     """KDA's output gate is one full projection."""
     full_rank_forget: bool = False
@@ -113,7 +119,7 @@ _FUSED_LAYER_NORM = GgufTraits(norm="layer", bias="qkvo", plain=True, feed_forwa
 
 TRAITS: dict[str, GgufTraits] = {
     "afmoe": GgufTraits(norms="sandwich", qk_norm="head", gate="element", period=4, router_bias=True, optional=_QKV),
-    "apertus": GgufTraits(qk_norm="head", plain=True, rope_factors="optional", optional=_ATTENTION),
+    "apertus": GgufTraits(qk_norm="head", plain=True, act_params=2, rope_factors="optional", optional=_ATTENTION),
     "arcee": GgufTraits(plain=True, rope_factors="optional", optional=_QKV),
     "baichuan": _PLAIN,
     "bailingmoe": _PLAIN,
@@ -160,7 +166,7 @@ TRAITS: dict[str, GgufTraits] = {
     "glm-dsa": _DEEPSEEK2,
     "glm4": GgufTraits(norms="sandwich", bias="qkv", fused=("gate-up",)),
     "glm4moe": GgufTraits(bias="qkv", qk_norm="head", router_bias=True),
-    "glm5-next": GgufTraits(recurrent="kda", router_bias=True, hyper_head=False, optional=_QKV),
+    "glm5-next": GgufTraits(recurrent="kda", router_bias=True, hyper_head=False, mtp_hyper=False, optional=_QKV),
     "gpt-oss": GgufTraits(bias="qkvo", sinks="all", expert_bias=True, period=2),
     "gpt2": _FUSED_LAYER_NORM,
     "gptneox": _FUSED_LAYER_NORM,
@@ -182,6 +188,7 @@ TRAITS: dict[str, GgufTraits] = {
     "kimi-k3": GgufTraits(
         recurrent="kda",
         router_bias=True,
+        latent_out_norm=True,
         latent_gate="element",
         full_rank_gate=True,
         residual_vectors=2,
