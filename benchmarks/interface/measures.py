@@ -147,6 +147,7 @@ def _session(programs: Programs, counts: Counts, size: tuple[int, int], figures:
             note("list key", line.press(DOWN))
             # What takes longer than a key may comes when the cursor rests.
             _add(figures, f"rest bytes {mark}", sum(len(piece.data) for piece in line.read(0.3)))
+        line.press(HOME, 0.4)
         for _ in range(counts.keys // 2):
             note("page down", line.press(PAGE_DOWN))
         line.press(HOME)

@@ -100,11 +100,29 @@ def _differing(before: list[Any], after: list[Cell]) -> Iterator[tuple[int, int]
 
 
 def _styled(cells: list[Cell]) -> Iterator[str]:
-    """Text in styles, each taken back at its end, as Textual writes them."""
+    """Text in styles, each taken back at its end, as Textual writes them; blanks take the colour that is set."""
     text, codes = "", cells[0][1]
     for sign, own in cells:
-        if own != codes:
+        if own != codes and not (sign == " " and _behind(own) == _behind(codes)):
             yield f"\x1b[{codes}m{text}\x1b[0m" if codes else text
             text, codes = "", own
         text += sign
     yield f"\x1b[{codes}m{text}\x1b[0m" if codes else text
+
+
+@lru_cache(maxsize=1024)
+def _behind(codes: str) -> str:
+    """What of a style shows where nothing is written: its ground, and lines through the cell."""
+    parts, found, at = codes.split(";"), [], 0
+    while at < len(parts):
+        length = 1 if parts[at] not in ("38", "48") else 5 if parts[at + 1] == "2" else 3
+        code = parts[at]
+        if code == "7":
+            return codes
+        if code == "48" or code in _GROUNDS or code in ("4", "9", "21"):
+            found.append(";".join(parts[at : at + length]))
+        at += length
+    return ";".join(found)
+
+
+_GROUNDS = frozenset(str(code) for base in (40, 100) for code in range(base, base + 8))
