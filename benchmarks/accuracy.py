@@ -48,6 +48,8 @@ def speeds() -> Iterator[Case]:
 SECTIONS: dict[str, tuple[Callable[[], Iterator[Case]], ...]] = {
     "weights": (recorded.weights,),
     "allocations": (recorded.allocations, recorded.unwarned),
+    "offload": (recorded.offload,),
+    "apart": (recorded.apart,),
     "refusals": (recorded.refusals,),
     "catalogue": (recorded.entries,),
     "files": (published_files.published,),

@@ -21,9 +21,16 @@ worse than here. Every figure goes through the same door that the dashboard and 
 recorded answers of others: llama.cpp's own allocator and quantizer (build b11549), memory that servers and runs
 printed into public logs, sizes of published files, published speed measurements.
 
+No constant of the compute rules is fitted: they follow llama.cpp's graph block by block and replay its allocator. They
+were found by looking at the recorded models, though. *Kept apart* are models that nobody looked at meanwhile, one of
+each architecture that the catalogue has, asked of the same build afterwards. *Offload* are layers, experts and single
+tensors in RAM, unequal cards and given shares, answered by that build on simulated GPUs.
+
 An error is ours over theirs, less one. *Exact* means the same number of bytes; for figures that a log printed rounded,
 that ours rounds to what was printed. *Too small by* is the largest error on the dangerous side.
 """
+
+_TABLES = ("compute, as a server runs", "compute, all settings", "offload: compute on the cards", "kept apart: compute")
 
 
 def page(report: Report) -> str:
@@ -31,7 +38,7 @@ def page(report: Report) -> str:
     tables = [
         promises(report),
         terms(report),
-        *(_architectures(term, report) for term in ("compute, as a server runs", "compute, all settings")),
+        *(_architectures(term, report) for term in _TABLES),
         _files(),
         _file_reasons(),
         _logs(),

@@ -82,6 +82,13 @@ ALLOCATIONS = (
     Bar("compute buffer with all settings, within 10 %", "compute, all settings", within_10, 0.90),
     Bar("compute inputs in RAM, within 1 %", "compute on the host", within_1, 0.92),
     Bar("compute buffers of two GPUs, within 10 %", "compute on two GPUs", within_10, 0.85),
+    Bar("offload: weights on every card are exact", "offload: weights on the cards", exact, 0.995),
+    Bar("offload: weights in RAM are exact", "offload: weights in RAM", exact, 0.995),
+    Bar("offload: KV cache and state on every card are exact", "offload: caches on the cards", exact, 0.999),
+    Bar("offload: KV cache and state in RAM are exact", "offload: caches in RAM", exact, 0.999),
+    Bar("offload: compute buffers, within 5 %", "offload: compute on the cards", within_5, 0.90),
+    Bar("models kept apart: KV cache and state are exact", "kept apart: KV cache and state", exact, 0.95),
+    Bar("models kept apart: compute buffer, within 5 %", "kept apart: compute", within_5, 0.80),
     Bar(
         "compute buffers over a tenth too small without a warning",
         "compute over 10 % too small without a warning",

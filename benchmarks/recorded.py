@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from benchmarks.measuring import Case, error
+from tests.estimator import offload_cases
 from tests.estimator.truth_models import scenario_of, subjects
 from tests.truth import rows
 
@@ -140,6 +141,33 @@ def seed_page() -> Iterator[Case]:
         memory = compile_memory(subject, quant, scenario, catalog().facts)
         for ctx, printed in totals.items():
             yield Case("seed page", quant, error(round(memory.at(ctx) / GIB, 1), printed))
+
+
+def offload() -> Iterator[Case]:
+    """Layers, experts and single tensors in RAM, unequal cards, given shares: what lies where."""
+    for case in offload_cases.cases():
+        place = "in RAM" if case.in_ram else "on the cards"
+        yield Case(f"offload: {case.part} {place}", case.row["arch"], case.error)
+
+
+def apart() -> Iterator[Case]:
+    """Models that no rule was found on, one of each architecture; those of architectures without any record by name."""
+    known = {row["arch"] for row in rows("llamacpp_models")}
+    for row in rows("llamacpp_apart"):
+        scenario = Scenario(
+            kv_k=row.get("kv_k", "f16"),
+            kv_v=row.get("kv_v", "f16"),
+            seqs=row.get("seqs", 1),
+            outputs=row.get("outputs"),
+        )
+        subject = catalog().subject(row["id"])
+        memory = compile_memory(subject, row["quant"], scenario, catalog().facts)
+        held = "another model of a recorded architecture" if row["arch"] in known else "an architecture without records"
+        caches = sum(memory.group_bytes(row["ctx"], group) for group in ("kv", "state"))
+        yield Case("kept apart: KV cache and state", held, error(caches, row["caches"]))
+        yield Case("kept apart: compute", held, error(memory.group_bytes(row["ctx"], "compute"), row["compute"]))
+        host = memory.host.group_bytes(row["ctx"], "compute")
+        yield Case("kept apart: compute on the host", held, error(host, row["host"]))
 
 
 def unwarned() -> Iterator[Case]:

@@ -8,11 +8,7 @@ from benchmarks.measuring import Case, Summary, summed, worse
 from vram_tui.exporters.markdown import render
 
 KEPT = accuracy.kept()
-OPEN = {
-    "compute buffers over a tenth too small without a warning",
-    "run logs of llama.cpp builds of 2026: KV cache and state print the same",
-    "run logs of llama.cpp builds of 2026: compute within 5 %",
-}
+OPEN: set[str] = set()
 """Promises that do not hold: shown as such on the page, and to be taken from here on the day they do."""
 UNEXPLAINED = {
     ("Qwen3.5-35B-A3B-Uncensored-HauhauCS-Aggressive", "IQ2_M - 2.7 bpw"),
