@@ -80,9 +80,8 @@ def rows(figures: Figures) -> list[Row]:
         found += each("its bytes", measure, "bytes", dict.fromkeys((wide, small), (15_000, None)))
     found += each("100 arrow keys at once", "burst", "ms", dict.fromkeys((wide, small), (150, None)))
     found += each("its bytes", "burst", "bytes", dict.fromkeys((wide, small), (40_000, None)))
-    for mark in (wide, small):
-        found.append(Row("idle", mark, of(f"idle bytes {mark}"), "bytes/s", 0))
-        found.append(Row("idle processor", mark, of(f"idle cpu {mark}"), "%", 0.3))
+    found += [Row("idle", mark, of(f"idle bytes {mark}"), "bytes/s", 0) for mark in (wide, small)]
+    found += [Row("its processor", mark, of(f"idle cpu {mark}"), "%", 0.3) for mark in (wide, small)]
     bare_peak = f"{of('bare peak'):.1f} MB"
     for mark in (wide, small):
         found.append(Row("peak memory", mark, of(f"peak {mark}"), "MB", 50, 40, bare_peak))
@@ -117,12 +116,23 @@ def text(found: Iterable[Row]) -> str:
 
 
 def markdown(found: Iterable[Row]) -> str:
-    """The table for the README."""
-    heads = ("what", "terminal", "median", "at most", "beside")
-    lines = [heads, ("---",) * len(heads)]
+    """The table for the README: a line for each thing, its time and its bytes together, sizes beside each other."""
+    sizes = [f"{columns}x{lines}" for columns, lines in SIZES]
+    groups: list[tuple[str, dict[str, list[Row]]]] = []
     for row in found:
-        what, size, value, bar, _, beside = row.cells()
-        lines.append((what, size, value, bar, beside))
+        if row.unit == "frames":
+            continue
+        if not (row.what.startswith("its ") or (groups and groups[-1][0] == row.what)):
+            groups.append((row.what, {}))
+        groups[-1][1].setdefault(row.size or sizes[0], []).append(row)
+    heads = ("what", *(size.replace("x", "×") for size in sizes), "at most", "beside it")
+    lines = [heads, ("---", *("---:",) * (len(heads) - 2), "---")]
+    for what, by_size in groups:
+        shown = (", ".join(words(row.value, row.unit) for row in by_size.get(size, ())) for size in sizes)
+        parts = zip(*by_size.values(), strict=True)
+        bars = (dict.fromkeys(words(row.bar, row.unit) for row in part if row.bar is not None) for part in parts)
+        beside = dict.fromkeys(row.beside.removeprefix("table ") for row in by_size[sizes[0]] if row.beside)
+        lines.append((what, *shown, ", ".join(" / ".join(bar) for bar in bars if bar), ", ".join(beside)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
