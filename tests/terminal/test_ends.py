@@ -23,7 +23,7 @@ def test_quitting_restores_and_saves(start: Start, home: Path) -> None:
     terminal.wait(READY)
     terminal.send("/glm-5.1")
     terminal.wait("MLA 512+64")
-    terminal.send("\x1b")
+    terminal.send("\r\x1b")
     terminal.settle()
     terminal.send("q")
     assert terminal.wait_exit() == 0

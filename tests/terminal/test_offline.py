@@ -24,7 +24,7 @@ def isolation() -> tuple[str, ...]:
 
 
 JOURNEY: tuple[tuple[str, str], ...] = (
-    ("/qwen3-30b", "╭─ Models"),
+    ("/qwen3-30b\r", "╭─ Models"),
     ("\x1b", "╭─ Models"),
     (" ", "╭─ Models"),
     ("tlocal\r", "╭─ Models"),

@@ -20,7 +20,7 @@ from tests.terminal.terminal import Terminal
 
 pytestmark = [pytest.mark.terminal, pytest.mark.ssh]
 READY = "Models"
-MANUAL = Path(__file__).parents[2] / "docs" / "reliability.md"
+MANUAL = Path(__file__).parents[2] / "docs" / "ssh.md"
 KIND = OpenSsh if sshd() else AsyncSsh
 """Where no OpenSSH server can be had, asyncssh stands in for it; the summary of the tests says which it was."""
 LOSSES = ("the client is gone", "the line is dead")
@@ -85,7 +85,7 @@ def test_a_line_lost_in_the_middle_of_a_key(
     terminal.wait(READY)
     terminal.send("/glm-5.1")
     terminal.wait("MLA 512+64")
-    terminal.send("\x1b")
+    terminal.send("\r\x1b")
     terminal.settle()
     terminal.send(" t2x rtx-3090\r")
     terminal.wait("2x rtx-3090")
@@ -113,9 +113,9 @@ def test_a_line_lost_in_the_middle_of_a_key(
 
 def kiosk(server_user: str) -> list[str]:
     """The lines of the manual, with this machine's user and program in them."""
-    block = re.search(r"```sshd_config\n(.*?)```", MANUAL.read_text(encoding="utf-8"), re.DOTALL)
+    block = re.search(r"```text\n(Match User .*?)```", MANUAL.read_text(encoding="utf-8"), re.DOTALL)
     assert block, "the manual shows no configuration"
-    text = block[1].replace("Match User kiosk", f"Match User {server_user}")
+    text = block[1].replace("Match User vram", f"Match User {server_user}")
     assert "/usr/local/bin/vram-tui --restricted" in text
     return [line.strip() for line in text.replace("/usr/local/bin/vram-tui", program_command()).splitlines()]
 
@@ -156,8 +156,8 @@ def test_a_kiosk_leads_nowhere_else(serve: Serve, log_in: Callable[..., Terminal
     terminal.wait("Qwen3-30B-A3B")
     terminal.send("\x1b\x1b")
     terminal.settle()
-    terminal.send("t24GiB\r")
-    terminal.wait("24GiB")
+    terminal.send("t\x1524GiB\r")
+    terminal.wait("24GiB: ")  # the legend of the grid
     terminal.send("q")
     assert terminal.wait_exit() == 0
     terminal.assert_restored()

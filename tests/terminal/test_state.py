@@ -48,7 +48,7 @@ def edited(terminal: Terminal) -> None:
     terminal.wait(READY)
     terminal.send("/glm-5.1")
     terminal.wait("GLM-5.1")
-    terminal.send("\x1b")
+    terminal.send("\r\x1b")
     terminal.settle()
     terminal.send(" ")
 
@@ -193,7 +193,7 @@ def test_two_dashboards_at_once_lose_nothing(start: Start, home: Path) -> None:
     for terminal, model in ((one, "glm-5.1"), (two, "qwen3-30b")):
         terminal.send(f"/{model}")
         terminal.settle(0.5)
-        terminal.send("\x1b")
+        terminal.send("\r\x1b")
         terminal.settle()
         terminal.send(" ")
     one.send("t24GiB\r")
