@@ -29,6 +29,8 @@ SCENARIO_FIELDS: dict[str, type | tuple[type, ...]] = {
     "n_cpu_moe": (int, str),
     "free": bool,
 }
+RANGES = {"seqs": (1, 4096), "ubatch": (1, 1 << 20), "overhead_percent": (0, 200)}
+"""Least and most of a number, as the fields on the screen take them."""
 
 
 def to_plain(session: Session) -> dict[str, Any]:
@@ -117,7 +119,9 @@ def _scenario(plain: object, bad: list[str]) -> Scenario:
     good: dict[str, Any] = {}
     for name, value in plain.items():
         kinds = SCENARIO_FIELDS.get(name)
-        if kinds is not None and _is(value, kinds) and not (kinds is int and value < 1):
+        least, most = RANGES.get(name, (0, 1 << 20))
+        in_range = isinstance(value, bool | str) or (isinstance(value, int | float) and least <= value <= most)
+        if kinds is not None and _is(value, kinds) and in_range:
             good[name] = value
         else:
             bad.append(f"scenario.{name}")
