@@ -10,7 +10,7 @@ from vram_tui.estimator.blocks import (
     Mla,
     Parallel,
 )
-from vram_tui.estimator.compute_attention import attend, projected
+from vram_tui.estimator.compute_attention import Attended, attend, projected
 from vram_tui.estimator.compute_build import Build
 from vram_tui.estimator.compute_feed import feed
 from vram_tui.estimator.compute_hyper import narrowed, widened
@@ -199,18 +199,34 @@ def _mixed_streams(build: Build, layer: Layer, streams: Ref, count: int) -> Ref:
 
 
 def _side_by_side(build: Build, mixer: Attention, block: FeedForward, x: Ref, normed: Ref, *, last: bool) -> Ref:
-    """Attention beside the feed-forward, both from one norm: the attention's projection comes last."""
-    hidden, tokens = build.hidden, build.rows
+    """Attention beside the feed-forward, both from one norm.
+
+    The branch that is added first is computed first: the feed-forward, but for attention whose projection has a bias.
+    """
     attended = attend(build, mixer, normed)
-    if last:
-        normed = build.picked_rows(hidden, normed)
-    fed = feed(build, block, normed)
-    total = build.row_tensor(hidden, fed, build.picked_rows(hidden, x) if last else x, inplace=True)
+    if mixer.bias == "qkvo":
+        out = _placed(build, attended, last=last)
+        fed = _fed_beside(build, block, normed, last=last)
+        return _added(build, build.row_tensor(build.hidden, out, fed, inplace=True), x, last=last)
+    tokens = build.rows
+    total = _added(build, _fed_beside(build, block, normed, last=last), x, last=last)
     build.rows = tokens
+    return build.row_tensor(build.hidden, total, _placed(build, attended, last=last), inplace=True)
+
+
+def _placed(build: Build, attended: Attended, *, last: bool) -> Ref:
+    """The attention's projection, of the rows that go on."""
     out = projected(build, attended)
-    if last:
-        out = build.picked_rows(hidden, out)
-    return build.row_tensor(hidden, total, out, inplace=True)
+    return build.picked_rows(build.hidden, out) if last else out
+
+
+def _fed_beside(build: Build, block: FeedForward, normed: Ref, *, last: bool) -> Ref:
+    return feed(build, block, build.picked_rows(build.hidden, normed) if last else normed)
+
+
+def _added(build: Build, branch: Ref, x: Ref, *, last: bool) -> Ref:
+    """A branch and the stream that came in."""
+    return build.row_tensor(build.hidden, branch, build.picked_rows(build.hidden, x) if last else x, inplace=True)
 
 
 def _picked(build: Build, layer: Layer, out: Ref, residual: Ref) -> tuple[Ref, Ref]:
