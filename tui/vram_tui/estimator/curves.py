@@ -23,7 +23,7 @@ class Curve:
     values: tuple[int, ...]
 
     def at(self, context: int) -> int:
-        """Bytes at a context of so many tokens; the ends go on straight."""
+        """Bytes at a context of so many tokens; the ends go on straight, though never down beyond the last knot."""
         contexts, values = self.contexts, self.values
         right = bisect_right(contexts, context)
         if right == len(contexts):
@@ -36,6 +36,8 @@ class Curve:
             right = 1
         x0, y0 = contexts[right - 1], values[right - 1]
         found = y0 + (values[right] - y0) * (context - x0) // (contexts[right] - x0)
+        if context > contexts[-1] and found < values[-1]:
+            return values[-1]
         return found if found > 0 else 0
 
     def falls(self) -> tuple[tuple[int, int], ...]:
