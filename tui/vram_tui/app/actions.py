@@ -80,6 +80,11 @@ class Action:
         """The name of the method that does it, on a widget, a screen or the app."""
         return "do_" + self.id.replace("-", "_")
 
+    @property
+    def depends(self) -> bool:
+        """Whether it may be impossible now. Moves may not: they wait for no situation, which reads an entry."""
+        return bool(self.screens or self.opens or self.condition)
+
     def reason(self, situation: Situation) -> str | None:
         """Why it cannot be done now; None if it can."""
         if self.screens and situation.screen not in self.screens:

@@ -204,7 +204,7 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
 
     def perform(self, action: str) -> None:
         known = BY_ID[action]
-        if reason := known.reason(self.situation):
+        if known.depends and (reason := known.reason(self.situation)):
             self.tell(reason)
             return
         if known.opens and len(self.screen_stack) > DEEPEST_SCREENS:
