@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from textual.screen import Screen
 
 from tests.app.conftest import MakeApp
 from tests.app.ranking import at_hand  # noqa: F401 - a fixture
 from tests.app.test_explore import home, type_text
 from vram_tui.app.glyphs import UNICODE
 from vram_tui.app.screens.base import HouseScreen
+from vram_tui.app.widgets.line_panel import LinePanel
 from vram_tui.app.widgets.plot import Level, Series, plot_lines
 from vram_tui.session.counts import fact_labels
 from vram_tui.session.local import LocalMachine
@@ -228,3 +232,35 @@ def test_a_low_plot_names_every_line_before_the_levels() -> None:
     for name in ("a x", "b y", "c z", "three"):
         assert name in text
     assert "one" not in text
+
+
+def cut_lines(screen: Screen[Any]) -> list[str]:
+    """Lines that are wider than their panel, but for blanks, and titles that are wider than their border."""
+    found = []
+    for panel in screen.query(LinePanel):
+        if not panel.display or not panel.size.width:
+            continue
+        texts = ("".join(run.text for run in line).rstrip() for line in panel.lines[: panel.size.height])
+        found += [text for text in texts if cell_len(text) > panel.size.width]
+        titles = (str(title) for title in (panel.border_title, panel.border_subtitle) if title)
+        found += [title for title in titles if cell_len(title) > panel.size.width]
+    return found
+
+
+@pytest.mark.parametrize("target", ["", "2x rtx-3090"])
+@pytest.mark.parametrize("size", [(60, 18), SMALL, WIDE, (200, 50)])
+async def test_nothing_is_cut_off_at_the_edge_of_a_panel(make_app: MakeApp, size: tuple[int, int], target: str) -> None:
+    app = make_app(target=target)
+    async with app.run_test(size=size) as pilot:
+        for index, summary in enumerate(app.library.entries[::5]):
+            app.look(model=summary.id)
+            assert cut_lines(app.screen) == [], summary.id
+            if index:
+                continue
+            for key in ("2", "3", "1", "O", "equals_sign", "p", "r", "g", "x", "question_mark"):
+                await pilot.press(key)
+                await pilot.pause(0.05)
+                assert cut_lines(app.screen) == [], (summary.id, key)
+                while len(app.screen_stack) > 1:
+                    app.pop_screen()
+                    await pilot.pause()

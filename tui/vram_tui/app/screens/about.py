@@ -12,7 +12,7 @@ from textual.containers import Horizontal
 from vram_tui.app.screens.base import HouseScreen, plain_title
 from vram_tui.app.widgets.evidence import Claim, Evidence, EvidenceSheet
 from vram_tui.app.widgets.family_list import FamilyList, Relative
-from vram_tui.app.widgets.line_panel import LinePanel
+from vram_tui.app.widgets.line_panel import LinePanel, fitted
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.units import GIB
 from vram_tui.quantities import format_tokens, unit_label
@@ -21,6 +21,7 @@ from vram_tui.session.evidence import compared
 from vram_tui.session.explaining import Asked, AskedFact, Target, asked_in_grid, memory_of
 from vram_tui.session.specs import memory_words
 from vram_tui.session.state import Row, Session
+from vram_tui.text import safe
 
 WIDE = 110
 SAME_SHARE = 0.02
@@ -76,8 +77,10 @@ class About(HouseScreen):
         entry = self.home.answers.library.entry(self.model)
         family = f"{entry.family} family"
         if narrow:
-            self.sheet.border_title = plain_title(f"[{entry.name}]  {family}")
-            self.family.border_title = plain_title(f"{entry.name}  [{family}]")
+            room = self.app.size.width - len(family) - 12
+            name = fitted(safe(entry.name, 80), max(room, 8), self.home.glyphs.more)
+            self.sheet.border_title = plain_title(f"[{name}]  {family}")
+            self.family.border_title = plain_title(f"{name}  [{family}]")
         else:
             self.sheet.border_title, self.family.border_title = plain_title(entry.name), plain_title(family)
         self.family.border_subtitle = plain_title(f"{self.home.key_map.key_of('open')} goes to the model")

@@ -15,7 +15,7 @@ from vram_tui.app.screens.explore_lines import bits_words, loss_note, plain, sho
 from vram_tui.app.screens.grid_editing import GridEditing
 from vram_tui.app.screens.meanwhile import RATE_AFTER_SECONDS, Meanwhile
 from vram_tui.app.widgets.field import Asking
-from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel
+from vram_tui.app.widgets.line_panel import EMPTY, Line, LinePanel, fitted
 from vram_tui.app.widgets.plot import Plot, Series, levels_of
 from vram_tui.app.widgets.spec_panel import SpecPanel
 from vram_tui.estimator.memory import Memory
@@ -25,6 +25,7 @@ from vram_tui.session.answers import Cell
 from vram_tui.session.listing import listing
 from vram_tui.session.losses import column_of
 from vram_tui.session.state import SORTS, Session
+from vram_tui.text import safe
 
 if TYPE_CHECKING:
     from vram_tui.exporters.table import Table
@@ -184,7 +185,9 @@ class Explore(Meanwhile, GridEditing, HouseScreen):
             tabs = "  ".join(f"[{words[name]}]" if name == self.tab else words[name] for name in TABS)
             for name in TABS:
                 self._panel(name).border_title = plain(tabs)
-            self.plot.border_subtitle = plain(f"memory of {summary.name}" if summary else "")
+            self.plot.border_subtitle = plain(
+                fitted(f"memory of {safe(summary.name, 80)}", self._inner - 2, self.home.glyphs.more) if summary else ""
+            )
             self.grid.border_subtitle = plain(f"{unit_label(session.units)}, {method}{profile}")
             return
         self.spec.border_title, self.plot.border_title, self.plot.border_subtitle = (
