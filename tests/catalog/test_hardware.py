@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.hardware.shipped import FOLDER, shipped
 from vram_tui.catalog.hardware import Accelerator, HardwareCatalogue, Node
-from vram_tui.catalog.hardware_files import HardwareFileError, load_hardware
 from vram_tui.catalog.hardware_check import check_hardware
+from vram_tui.catalog.hardware_files import HardwareFileError, load_hardware
 from vram_tui.catalog.hardware_text import HardwareError, parse_hardware, suggest
 from vram_tui.estimator.devices import Device
 
