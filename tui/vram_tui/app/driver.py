@@ -17,6 +17,7 @@ from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from vram_tui.app.partial import CANVAS, cropped_segments, differing_segments, quick_partial_update
 from vram_tui.app.writer import PatientWriter
@@ -123,6 +124,7 @@ class ThriftyDriver(LinuxDriver):
 
     leaving: "Leaving | None" = None
     _pen = Pen()
+    _together: list[Message] | None = None
 
     def _get_terminal_size(self) -> tuple[int, int]:
         # The terminal's own word first: COLUMNS and LINES, where somebody exported them, do not follow a new size.
@@ -171,11 +173,28 @@ class ThriftyDriver(LinuxDriver):
                 if self.leaving is not None:
                     self.leaving.ask(signal.SIGHUP)
                 return
+            self._together = []
             try:
                 for event in (*parser.feed(decoder.decode(data)), *parser.tick()):
                     self.process_message(event)
             except Exception:  # whatever a stranger's bytes do to the parser: start it afresh
                 parser = XTermParser()
+            together, self._together = self._together, None
+            if together:
+                with suppress(RuntimeError):  # the loop has ended meanwhile
+                    self._loop.call_soon_threadsafe(self._deliver, together)
+
+    def send_message(self, message: Message) -> None:
+        """Keys that came together are handed on together: the app sees how many are waiting."""
+        together = self._together
+        if together is None:
+            super().send_message(message)
+        else:
+            together.append(message)
+
+    def _deliver(self, messages: list[Message]) -> None:
+        for message in messages:
+            self._app.post_message(message)
 
 
 def install(*, ascii_only: bool = False) -> None:
