@@ -57,6 +57,8 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
 
     TITLE = "vram-tui"
     CSS_PATH = "screens/explore.tcss"  # of the home screen, so that a start parses style sheets once
+    MODES = {"explore": lambda: load_screen("explore")}  # noqa: RUF012 - Textual's own class attribute
+    DEFAULT_MODE = "explore"
     COMMANDS = {lambda: import_module("vram_tui.app.palette").ActionProvider}  # noqa: RUF012 - Textual's own
     ENABLE_COMMAND_PALETTE = True
     PAUSE_GC_ON_SCROLL = True
@@ -189,10 +191,6 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
             panels=len(top.panels) if isinstance(top, HouseScreen) else 1,
             opens=top.opens if isinstance(top, HouseScreen) else True,
         )
-
-    def get_default_screen(self) -> Screen[Any]:
-        """The home screen. Its style sheet is the app's: as a mode of its own it would have them all parsed again."""
-        return load_screen("explore")
 
     # Keys and actions
 
