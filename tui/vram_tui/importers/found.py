@@ -47,6 +47,7 @@ def strange(model: Model) -> str:
     if not all(layer.halves for layer in different):
         return "has a layer with neither attention nor a feed-forward"
     blocks = [half for layer in different for half in (layer.mixer, layer.feed_forward)]
+    blocks += [part for half in blocks for part in getattr(half, "parts", ())]
     for block in (*blocks, *(getattr(half, "indexer", None) for half in blocks), model):
         if block is not None and (fault := first_wrong(block)):
             return f"has {fault[0]} {words(repr(fault[1]), 40)} in its {block.__class__.__name__.lower()}"
