@@ -76,13 +76,24 @@ def mends(answers: Answers, session: Session, asked: Asked) -> tuple[Mend, ...]:
     total = now.at(asked.tokens)
     found: list[Mend] = []
     for title, other, edit in _ways(answers, session, asked, now, aim):
-        memory = memory_of(answers, other)
-        if isinstance(memory, str):
+        memory = _at_point(answers, other)
+        if memory is None:
             continue
         needs = memory.at(other.tokens)
         if needs < total and all(title != known.title for known in found):
             found.append(Mend(title, needs, aim.holds(memory, other.tokens), other, edit))
     return tuple(found)
+
+
+def _at_point(answers: Answers, asked: Asked) -> Memory | None:
+    """The memory at the context that is asked for alone; None where it is refused."""
+    scenario = asked.scenario
+    if scenario.method == "difference":
+        scenario = replace(scenario, method="exact")
+    try:
+        return answers.at_point(asked.model, asked.row.asked, scenario, asked.tokens)
+    except (ValueError, KeyError, NotImplementedError):
+        return None
 
 
 _Way = tuple[str, Asked, Callable[[Session], Session]]
@@ -123,8 +134,8 @@ def _quantizations(answers: Answers, asked: Asked, now: Memory, aim: Goal) -> It
         return replace(asked, row=Row(form.id, runtime=asked.row.runtime))
 
     def fits(form: Any) -> bool:
-        memory = memory_of(answers, with_format(form))
-        return isinstance(memory, Memory) and aim.holds(memory, asked.tokens)
+        memory = _at_point(answers, with_format(form))
+        return memory is not None and aim.holds(memory, asked.tokens)
 
     chosen = smaller[:1]
     if smaller and not aim.holds(now, asked.tokens):
@@ -167,8 +178,8 @@ def _offloads(answers: Answers, asked: Asked, now: Memory, aim: Goal) -> Iterato
     total = now.at(asked.tokens)
 
     def moved(**changes: Any) -> Memory | None:
-        memory = memory_of(answers, replace(asked, scenario=replace(asked.scenario, **changes)))
-        return memory if isinstance(memory, Memory) and memory.at(asked.tokens) < total else None
+        memory = _at_point(answers, replace(asked, scenario=replace(asked.scenario, **changes)))
+        return memory if memory is not None and memory.at(asked.tokens) < total else None
 
     def fits_with(name: str, count: int) -> bool:
         value = layers - count if name == "ngl" else count
