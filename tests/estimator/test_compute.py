@@ -29,6 +29,7 @@ def test_server_settings() -> None:
 
 def test_all_settings_on_one_gpu() -> None:
     errors = [case.device for case in cases("cuda1")]
+    assert share(errors, 0.0) >= 0.82
     assert share(errors, 0.01) >= 0.92
     assert share(errors, 0.05) >= 0.96
     assert share(errors, 0.10) >= 0.97
@@ -43,7 +44,7 @@ def test_host_and_output_buffers() -> None:
 
 def test_two_gpus() -> None:
     errors = [case.device for case in cases("cuda2")]
-    assert share(errors, 0.0) >= 0.5
+    assert share(errors, 0.0) >= 0.65
     assert share(errors, 0.01) >= 0.84
     assert share(errors, 0.10) >= 0.93
     assert share([case.host for case in cases("cuda2")], 0.01) >= 0.93
@@ -51,7 +52,7 @@ def test_two_gpus() -> None:
 
 def test_on_the_cpu() -> None:
     errors = [case.device for case in cases("cpu")]
-    assert share(errors, 0.0) >= 0.8
+    assert share(errors, 0.0) >= 0.87
     assert share(errors, 0.01) >= 0.94
     assert share(errors, 0.05) >= 0.98
 

@@ -4,10 +4,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
 
-from vram_tui.estimator.blocks import Attention, Compressed, Experts, Mamba, Mamba2, Mixer, Mla, Parallel, ShortConv
+from vram_tui.estimator.blocks import (
+    Attention,
+    Compressed,
+    Experts,
+    Kda,
+    Mamba,
+    Mamba2,
+    Mixer,
+    Mla,
+    Parallel,
+    ShortConv,
+)
 from vram_tui.estimator.cache_types import element_bytes
 from vram_tui.estimator.compute_build import COPIES, Build
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
+from vram_tui.estimator.compute_sparse import constants
+from vram_tui.estimator.compute_sparse import declare as declare_blocks
 from vram_tui.estimator.compute_tape import CPU_ALIGNMENT, Ref, Size
 from vram_tui.estimator.model import Layer, Model
 
@@ -24,6 +37,8 @@ class Shape:
         here = every if whole else dict.fromkeys(list(model.layers())[first:after])
         self.opens, self.head = not first, after is None or after == model.layer_count
         self._of_span([part for layer in here for part in parts(layer.mixer)])
+        picks = [isinstance(layer.mixer, Attention) and layer.mixer.indexer is not None for layer in model.layers()]
+        self.sparse_layers, self.sparse_before = sum(picks[first:after]), any(picks[:first])
         mixers = [part for layer in every for part in parts(layer.mixer)]
         attentions = [part for part in mixers if isinstance(part, Attention)]
         self.windows = any(map(slides, mixers))
@@ -37,7 +52,7 @@ class Shape:
         opening = next(model.layers()).mixer
         self.first_gathers = isinstance(opening, Mamba | Mamba2 | ShortConv)
         self.states_last = isinstance(opening, Parallel)
-        self.rotary = not any(isinstance(layer.mixer, Mamba | Mamba2) for layer in model.distinct_layers())
+        self.rotary = not any(isinstance(layer.mixer, Kda | Mamba | Mamba2) for layer in every)
         self.values_width = max((part.kv_heads * part.value_dim for part in attentions), default=0)
         self.head_dims = {
             name: {part.head_dim for part in attentions if bool(part.window) == (name == "window_mask")}
@@ -58,6 +73,7 @@ class Shape:
         self.window = any(map(slides, reaching))
         self.full = any(not slides(part) for part in reaching)
         self.full_first = bool(reaching) and not slides(reaching[0])
+        self.sparse_only = all(isinstance(part, Attention) and part.indexer for part in reaching)
         self.cached = any(part.cache() for part in mixers)
         self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
         self.scans = any(isinstance(part, Mamba | Mamba2) for part in mixers)
@@ -111,6 +127,7 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
         build.declare("embedded", wide)
     else:
         build.inputs["embedded"] = early_embedded or waiting(build, wide)
+    scales = waiting(build, Size(4 * tokens)) if _scales_rows(model) else None
     _reach_inputs(build, model, shape)
     if deep:
         build.stacked = build.graph.add(wide, (build.inputs["embedded"],))
@@ -119,6 +136,8 @@ def inputs(build: Build, model: Model, shape: Shape) -> tuple[Ref, Ref | None]:
         copied = build.graph.add(wide, (mixed,))
     build.graph.keep(copied)
     build.graph.until(selected, slots, copied)
+    if scales:
+        build.graph.until(scales)
     build.expand()
     if "embedded" not in build.inputs:
         build.ready.update(zip(("attn_q",), build.weight("attn_q"), strict=False))
@@ -240,6 +259,8 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
         if model and model.per_layer_input and "per_layer" not in build.inputs:
             width = model.per_layer_input.size * model.layer_count
             build.inputs["per_layer"] = waiting(build, settings.floats(width))
+    if shape.sparse_layers and settings.picks_blocks:
+        declare_blocks(build, shape.sparse_layers, cast_before=shape.sparse_before)
     _states(build, shape)
     if shape.pooled:
         rate = 2 * tokens
@@ -283,15 +304,23 @@ def _cache_inputs(build: Build, shape: Shape, name: str) -> None:
         width = 1 if settings.flash else shape.values_width
         build.declare(f"{name}.v_slots", Size(8 * tokens * width))
     if shape.indexed:
+        build.declare("indexer_slots", Size(8 * tokens))
         build.declare("indexer_mask", Size(0, 2 * tokens))
     casts = settings.flash and not settings.mixed and shape.opens
     mask = replace(settings, flash=settings.flash and not casts).mask(name == "window_mask")
-    build.declare(f"{name}.wide" if casts else name, mask)
+    if not (shape.sparse_before and shape.sparse_only and settings.picks_blocks):
+        build.declare(f"{name}.wide" if casts else name, mask)
 
 
 def _scales_rows(model: Model) -> bool:
-    """Whether embeddings that were looked up are scaled row by row."""
-    return model.norms == "sandwich" and model.tied_embeddings
+    """Whether embeddings that were looked up are scaled row by row, as beside those of a vision tower they must be.
+
+    Stacks that no tower feeds scale them all alike; they are the ones without head norms.
+    """
+    heads = any(
+        isinstance(layer.mixer, Attention) and layer.mixer.qk_norm == "head" for layer in model.distinct_layers()
+    )
+    return model.norms == "sandwich" and model.tied_embeddings and heads
 
 
 def model_levels(model: Model) -> int:
@@ -342,6 +371,11 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
     if shape.indexed:
         floats += 2
         fixed += 4 * 128 * 128
+    if shape.sparse_layers and settings.picks_blocks:
+        floats += 2
+        sizes = [size for _, size in constants(settings)]
+        fixed += settings.streams * sum(size.fixed for size in sizes)
+        full += settings.streams * sum(size.full for size in sizes)
     fixed += 4 * floats * tokens + _aligned(4 * settings.outputs)
     if shape.recurrent:
         fixed += _aligned(4 * settings.seqs)
