@@ -14,7 +14,7 @@ ROW_MULTIPLE = 512
 """Elements to which the CUDA backend lengthens a quantized tensor's last row."""
 
 
-def _projected(build: Build, width: int, role: str, kind: str, rotated: bool, x: Ref) -> Ref:
+def projection(build: Build, width: int, role: str, kind: str, rotated: bool, x: Ref) -> Ref:
     """A projection with its head norm and its rotary embedding; `kind` is the qk_norm of the mixer."""
     y = build.plus(build.tensor(width, *build.weight(role), x), f"{role}_bias")
     if kind == "full":
@@ -46,7 +46,7 @@ def projected(build: Build, attended: Attended) -> Ref:
     """The output projection of attention, of hidden width."""
     mixer, out = attended.mixer, attended.out
     if build.settings.quantized_v:
-        out = _rotate(build, mixer, "v", out, mixer.heads * mixer.value_dim)
+        out = hadamard(build, mixer, "v", out, mixer.heads * mixer.value_dim)
     out = _gated(build, mixer, attended.x, out, attended.gate)
     return build.plus(build.tensor(build.hidden, *build.weight("attn_o"), out.as_view), "attn_o_bias")
 
@@ -63,19 +63,19 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
     elif "qkv" in build.fused and mixer.kv == "own":
         return _attend_joined(build, mixer, x)
     else:
-        q = _projected(build, q_width, "attn_q", mixer.qk_norm, build.rotates(mixer.window), x)
-    q = _rotate(build, mixer, "k", q, q_width)
+        q = projection(build, q_width, "attn_q", mixer.qk_norm, build.rotates(mixer.window), x)
+    q = hadamard(build, mixer, "k", q, q_width)
     k = v = None
     if mixer.kv == "own":
         if build.windows:
-            k = _keys(build, mixer, k_width, x)
-            v = _values(build, mixer, v_width, x, k)
+            k = new_keys(build, mixer, k_width, x)
+            v = new_values(build, mixer, v_width, x)
         else:
-            v = _values(build, mixer, v_width, x, None)
-            k = _keys(build, mixer, k_width, x)
+            v = new_values(build, mixer, v_width, x)
+            k = new_keys(build, mixer, k_width, x)
         build.graph.until(k)
         build.graph.until(v)
-    _stored(build, mixer)
+    stored(build, mixer)
     out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
     build.expand()
     return Attended(mixer, x, out, gate_source)
@@ -88,18 +88,18 @@ def _attend_joined(build: Build, mixer: Attention, x: Ref) -> Attended:
     joint = build.plus(build.tensor(sum(widths), *build.weight("attn_qkv"), x), "attn_qkv_bias")
     positions = build.rotating()
     q = build.tensor(widths[0], joint.as_view, *positions)
-    q = _rotate(build, mixer, "k", q, widths[0])
-    v = _rotate(build, mixer, "v", joint.as_view, widths[2])
-    k = _rotate(build, mixer, "k", build.tensor(widths[1], joint.as_view, *positions), widths[1])
+    q = hadamard(build, mixer, "k", q, widths[0])
+    v = hadamard(build, mixer, "v", joint.as_view, widths[2])
+    k = hadamard(build, mixer, "k", build.tensor(widths[1], joint.as_view, *positions), widths[1])
     build.graph.until(k)
     build.graph.until(v)
-    _stored(build, mixer)
+    stored(build, mixer)
     out = _scores(build, q, heads, (kv_heads, head_dim), (kv_heads, v_dim), bool(mixer.window))
     build.expand()
     return Attended(mixer, x, out, None)
 
 
-def _stored(build: Build, mixer: Attention) -> None:
+def stored(build: Build, mixer: Attention) -> None:
     """Keys and values are in the cache: what says where they go, and where they stand, was read."""
     if mixer.kv == "own" and not build.apart:
         build.read(*(f"{mask_name(mixer)}.{name}" for name in ("k_slots", "v_slots")))
@@ -112,17 +112,17 @@ def mask_name(mixer: Attention) -> str:
     return "window_mask" if mixer.window else "mask"
 
 
-def _keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
-    k = _projected(build, width, "attn_k", mixer.qk_norm, build.rotates(mixer.window), x)
-    return _rotate(build, mixer, "k", k, width)
+def new_keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
+    k = projection(build, width, "attn_k", mixer.qk_norm, build.rotates(mixer.window), x)
+    return hadamard(build, mixer, "k", k, width)
 
 
-def _values(build: Build, mixer: Attention, width: int, x: Ref, k: Ref | None) -> Ref:
+def new_values(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
     v = build.plus(build.tensor(width, *build.weight("attn_v"), x), "attn_v_bias")
-    return _rotate(build, mixer, "v", v, width)
+    return hadamard(build, mixer, "v", v, width)
 
 
-def _rotate(build: Build, mixer: Attention, side: str, x: Ref, width: int) -> Ref:
+def hadamard(build: Build, mixer: Attention, side: str, x: Ref, width: int) -> Ref:
     """Quantized caches hold rotated heads: one more product with a Hadamard matrix. `side` is k or v."""
     quantized = build.settings.quantized_k if side == "k" else build.settings.quantized_v
     if not quantized or not rotation_width(mixer.head_dim if side == "k" else mixer.value_dim):

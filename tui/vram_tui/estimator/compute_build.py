@@ -81,6 +81,8 @@ class Build:
     filled: Ref | None = None
     leaves: list[Ref] = field(default_factory=list)
     """One constant per sparse layer, there from the start: what its selection is filled with."""
+    blocks: list[str] = field(default_factory=list)
+    """Names of the constants of the block-sparse layers that are still to come."""
     stacked: Ref | None = None
     """Embeddings with the vision features of the first layers behind them."""
     per_layer: Ref | None = None

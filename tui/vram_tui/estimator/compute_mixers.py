@@ -27,13 +27,15 @@ from vram_tui.estimator.compute_recurrent import (
     mamba2_scan,
     short_conv,
 )
+from vram_tui.estimator.compute_sparse import attend_blocks
 from vram_tui.estimator.compute_tape import Ref
 
 
 def mix(build: Build, mixer: Mixer, x: Ref, residual: Ref) -> Ref:
     """The mixer's output of hidden width (before it is added to the residual stream)."""
     if isinstance(mixer, Attention):
-        return attention(build, mixer, x)
+        sparse = mixer.indexer and build.settings.picks_blocks
+        return projected(build, attend_blocks(build, mixer, x)) if sparse else attention(build, mixer, x)
     if isinstance(mixer, Mla):
         return latent(build, mixer, x)
     copy = build.any_weight()

@@ -50,6 +50,11 @@ class ComputeSettings:
         return self.backend == "cuda"
 
     @property
+    def picks_blocks(self) -> bool:
+        """Block-sparse attention is sparse only in flash attention, and where no stream holds several sequences."""
+        return self.flash and self.streams == self.seqs
+
+    @property
     def quantized_k(self) -> bool:
         return self.type_k not in ("f16", "f32", "bf16")
 

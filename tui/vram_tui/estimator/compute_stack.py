@@ -48,7 +48,8 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     if first == count:
         return _head(build, waiting(build, Size(4 * shape.stream_width * settings.outputs)), shape)
     x, normed = inputs(build, model, shape) if not first else handed_over(build, model, shape, first, after)
-    opening, reach = _OPENING if build.leaves else 0, _REACH_OF_STATES if shape.recurrent else _REACH
+    opening = len(span) if build.blocks else _OPENING if build.leaves else 0
+    reach = _REACH_OF_STATES if shape.recurrent else _REACH
     staged = settings.staged[first:after] or ((),) * len(span)
     for number, ((layer, weights), told) in enumerate(
         _telling(list(zip(span, staged, strict=True)), opening, reach), first
