@@ -1,15 +1,15 @@
 """Speed of llama.cpp and its kin: one device, layers split over several, weights partly left in RAM."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from vram_tui.estimator.devices import Device
 from vram_tui.estimator.facts import RuntimeFacts
+from vram_tui.estimator.records import record
 from vram_tui.estimator.speed_constants import Rate, known, look
 from vram_tui.estimator.traffic import Traffic
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Share:
     """What one device computes, as fractions of the whole: always-read weights and layers, experts, caches."""
 
@@ -19,7 +19,7 @@ class Share:
     caches: float = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Host:
     """What the CPU computes from RAM of `bandwidth_gbs` (the theoretical rate of all channels)."""
 
@@ -147,4 +147,6 @@ def prefill(
         copied = host.weights * traffic.always_bytes + host.experts * _expert_bytes(traffic, ubatch)
         seconds["copies"] = copied / (pcie_gbs * 1e9) * max(1.0, tokens / ubatch)
     band = look(runtime, first, "band_prefill", kind, variant)
+    if len(shares) > 1 and (split := known(runtime, first, "band_prefill_split", kind, variant)):
+        band = max(band, split, key=lambda one: one.value)
     return Rate(tokens / sum(seconds.values()), band.value, band.basis, band.n, tuple(seconds.items()))
