@@ -5,7 +5,7 @@ Source: llama.cpp b11549, whose graph and allocator are followed block by block;
 
 from collections.abc import Sequence
 
-from vram_tui.estimator.blocks import Attention, Compressed, Kda, Lightning, Mixer, Mla, Parallel
+from vram_tui.estimator.blocks import Attention, Compressed, Kda, Mixer, Mla, Parallel
 from vram_tui.estimator.compute_inputs import host_size
 from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.compute_stack import device_tape
@@ -104,15 +104,13 @@ def warnings(model: Model) -> tuple[str, ...]:
     found = []
     mixers = [part for layer in model.distinct_layers() for part in _parts(layer.mixer)]
     if any(isinstance(part, Attention) and part.indexer for part in mixers):
-        found.append("block-sparse attention: the compute buffer can be several times larger than estimated")
+        found.append("block-sparse attention: the compute buffer can be a quarter larger than estimated")
     if any(isinstance(part, Compressed) for part in mixers):
         found.append("compressed history: the compute buffer can be a fifth larger than estimated")
     if any(isinstance(part, Mla) and part.indexer for part in mixers):
         found.append("sparse selection: the compute buffer can be a sixth off")
     if any(isinstance(part, Kda) for part in mixers):
         found.append("delta attention: with several sequences or devices the compute buffer can be a seventh larger")
-    if any(isinstance(part, Lightning) for part in mixers):
-        found.append("lightning attention: the compute buffer can be over twice as large as estimated")
     if model.residual_vectors:
         found.append("attention over residuals: the compute buffer can be half as large again as estimated")
     if model.altup:

@@ -74,6 +74,8 @@ class Build:
     """Widest V row of the model: what transposed caches index."""
     residual_first: bool = False
     """Sums name the residual stream first, and so overwrite it rather than the branch."""
+    scaled_residual: bool = False
+    """What a branch is added to is the norm that it read, scaled."""
     inputs: "Inputs" = field(init=False)
     indexer: LatentIndexer | None = None
     """The sparse selection of the model's latent attention: layers without their own reuse the last picks."""
@@ -149,6 +151,10 @@ class Build:
         first = self.residual_first or (fed and "gate-up" in self.fused)
         pair = (residual, branch) if first else (branch, residual)
         return self.row_tensor(self.hidden, *pair, inplace=True)
+
+    def carried(self, x: Ref) -> Ref:
+        """What a branch is added to: the residual stream itself, or scaled."""
+        return self.row_tensor(self.hidden, x, inplace=True) if self.scaled_residual else x
 
     @property
     def picked(self) -> int:

@@ -9,6 +9,7 @@ from vram_tui.estimator.blocks import (
     Compressed,
     Experts,
     Kda,
+    Lightning,
     Mamba,
     Mamba2,
     Mixer,
@@ -18,6 +19,7 @@ from vram_tui.estimator.blocks import (
 )
 from vram_tui.estimator.cache_types import element_bytes
 from vram_tui.estimator.compute_build import COPIES, Build
+from vram_tui.estimator.compute_recurrent import decays
 from vram_tui.estimator.compute_setting import ROTATION, ComputeSettings, rotation_width
 from vram_tui.estimator.compute_sparse import constants
 from vram_tui.estimator.compute_sparse import declare as declare_blocks
@@ -50,7 +52,8 @@ class Shape:
         self.residual_first = any(early(layer) for layer in every)
         self.latent = any(isinstance(part, Mla | Compressed) for part in mixers)
         opening = next(model.layers()).mixer
-        self.first_gathers = isinstance(opening, Mamba | Mamba2 | ShortConv)
+        self.first_gathers = isinstance(opening, Lightning | Mamba | Mamba2 | ShortConv)
+        self.scaled_residual = any(isinstance(part, Lightning) for part in mixers)
         self.states_last = isinstance(opening, Parallel)
         self.rotary = not any(isinstance(layer.mixer, Kda | Mamba | Mamba2) for layer in every)
         self.values_width = max((part.kv_heads * part.value_dim for part in attentions), default=0)
@@ -73,6 +76,7 @@ class Shape:
         self.window = any(map(slides, reaching))
         self.full = any(not slides(part) for part in reaching)
         self.full_first = bool(reaching) and not slides(reaching[0])
+        self.lightning = next((part for part in mixers if isinstance(part, Lightning)), None)
         self.sparse_only = all(isinstance(part, Attention) and part.indexer for part in reaching)
         self.cached = any(part.cache() for part in mixers)
         self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
@@ -250,6 +254,9 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
     settings, tokens = build.settings, build.settings.tokens
     if not shape.states_last:
         _states(build, shape)
+    if shape.lightning:
+        for name, size in decays(shape.lightning, settings).items():
+            build.declare(name, size)
     if shape.rotary and shape.cached:
         build.declare("positions", Size(4 * tokens))
     if shape.indexed:
@@ -379,6 +386,8 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
     fixed += 4 * floats * tokens + _aligned(4 * settings.outputs)
     if shape.recurrent:
         fixed += _aligned(4 * settings.seqs)
+    if shape.lightning:
+        fixed += sum(size.fixed for size in decays(shape.lightning, settings).values())
     if settings.devices == 1:
         return Size(fixed, full, window)
     looked_up = 4 * tokens * floats_looked_up(model) // (1 if settings.mixed else 2)

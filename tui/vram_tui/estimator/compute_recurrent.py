@@ -2,7 +2,8 @@
 
 from vram_tui.estimator.blocks import DeltaNet, Kda, Lightning, Mamba, Mamba2, ShortConv
 from vram_tui.estimator.compute_build import Build
-from vram_tui.estimator.compute_tape import Ref
+from vram_tui.estimator.compute_setting import ComputeSettings
+from vram_tui.estimator.compute_tape import Ref, Size
 
 
 def _state_rows(build: Build, width: int) -> Ref:
@@ -162,10 +163,40 @@ def short_conv(build: Build, mixer: ShortConv, x: Ref) -> Ref:
     return build.tensor(hidden, y).as_view
 
 
+def decays(mixer: Lightning, settings: ComputeSettings) -> dict[str, Size]:
+    """Inputs that weigh a token's past: of queries, of pairs of tokens of one sequence, of the state, of keys."""
+    heads, tokens = mixer.heads, settings.tokens
+    rows = Size(4 * heads * tokens)
+    return {
+        "decay.q": rows,
+        "decay.pairs": Size(4 * heads * tokens * (tokens // settings.seqs)),
+        "decay.state": Size(4 * heads),
+        "decay.k": rows,
+    }
+
+
 def lightning(build: Build, mixer: Lightning, x: Ref) -> Ref:
-    width = mixer.heads * mixer.head_dim
-    qkv = build.tensor(3 * width, x)
-    out = build.tensor(width, qkv.as_view)
-    gate = build.tensor(width, x)
-    out = build.tensor(width, out, gate, inplace=True)
-    return build.tensor(build.hidden, out)
+    """One block of tokens: what the state gives them, what they give each other, and the state after them."""
+    graph, width = build.graph, mixer.heads * mixer.head_dim
+    state = build.gathered(mixer.head_dim * width)
+    sizes = decays(mixer, build.settings)
+
+    def decay(name: str) -> Ref:
+        return graph.add(sizes[name], (graph.add(sizes[name], (build.inputs[name],), inplace=True),), inplace=True)
+
+    qkv = build.tensor(3 * width, x.as_view)
+    qkv = build.tensor(3 * width, qkv, inplace=True).as_view
+    past = build.tensor(width, state.as_view, build.tensor(width, qkv, decay("decay.q")).as_view)
+    v = build.tensor(width, qkv)
+    pairs = graph.add(sizes["decay.pairs"], (qkv,))
+    pairs = graph.add(sizes["decay.pairs"], (pairs, decay("decay.pairs")), inplace=True)
+    out = build.tensor(width, past, build.tensor(width, v, pairs), inplace=True)
+    fade = graph.add(sizes["decay.state"], (decay("decay.state"),), inplace=True)
+    kept = graph.add(graph.size(state), (state.as_view, fade.as_view))
+    k = build.tensor(width, build.tensor(width, qkv, decay("decay.k")).as_view)
+    graph.until(graph.add(graph.size(state), (kept, graph.add(graph.size(state), (k, v))), inplace=True))
+    gate = build.tensor(width, x.as_view)
+    gate = build.tensor(width, gate, inplace=True)
+    out = build.tensor(width, build.tensor(width, out.as_view).as_view)
+    out = build.tensor(width, gate, build.tensor(width, out, inplace=True), inplace=True)
+    return build.tensor(build.hidden, out).as_view

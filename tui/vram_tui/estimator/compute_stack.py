@@ -48,7 +48,7 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     if first == count:
         return _head(build, waiting(build, Size(4 * shape.stream_width * settings.outputs)), shape)
     x, normed = inputs(build, model, shape) if not first else handed_over(build, model, shape, first, after)
-    opening = len(span) if build.blocks else _OPENING if build.leaves else 0
+    opening = len(span) if build.blocks or shape.scaled_residual else _OPENING if build.leaves else 0
     reach = _REACH_OF_STATES if shape.recurrent else _REACH
     staged = settings.staged[first:after] or ((),) * len(span)
     for number, ((layer, weights), told) in enumerate(
@@ -95,6 +95,7 @@ def _build(model: Model, settings: ComputeSettings, shape: Shape) -> Build:
         parallel=model.norms == "parallel",
         rotary=shape.rotary,
         residual_first=shape.residual_first,
+        scaled_residual=shape.scaled_residual,
         indexer=shape.indexer,
         values_width=shape.values_width,
     )
@@ -170,14 +171,16 @@ def _layer(build: Build, model: Model, layer: Layer, x: Ref, handed: Ref | None,
         if norms == "parallel" and isinstance(mixer, Attention) and block is not None:
             return _side_by_side(build, mixer, block, x, normed, last=last)
         out = mix(build, mixer, normed, x)
+        x = normed if build.scaled_residual else x
         if last:
             out, x = _picked(build, layer, out, x)
         if norms in ("post", "sandwich"):
             out = build.norm(out)
-        x = build.joined(out, x) if out != x else x
+        x = build.joined(out, build.carried(x)) if out != x else x
     if block is not None:
         normed = x if norms == "post" else build.norm(x)
         out = feed(build, block, normed)
+        x = build.carried(normed) if build.scaled_residual else x
         if last and mixer is None:
             out, x = build.picked_rows(hidden, out), build.picked_rows(hidden, x)
         if norms in ("post", "sandwich", "pre+post-ffn"):
