@@ -1,13 +1,11 @@
 """Options and output that all commands share: catalogue, units, tables, JSON."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from vram_tui.commands.errors import CommandError
-from vram_tui.exporters.json_text import escaped
 
 if TYPE_CHECKING:
     from vram_tui.commands.workspace import Workspace
@@ -40,6 +38,10 @@ def workspace(arguments: argparse.Namespace) -> "Workspace":
 
 
 def print_json(value: Any) -> None:
+    import json
+
+    from vram_tui.exporters.json_text import escaped
+
     text = json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None)
     sys.stdout.write(f"{escaped(text)}\n")
 

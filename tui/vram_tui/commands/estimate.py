@@ -1,6 +1,5 @@
 """`vram-tui estimate`: one cell term by term, or JSON Lines in and out."""
 
-from vram_tui.commands.batch import answer_batch
 from vram_tui.commands.common import Parser, add_common, print_json, print_table, workspace
 from vram_tui.commands.errors import CommandError
 from vram_tui.commands.options import add_options, given
@@ -19,6 +18,8 @@ def run(name: str, argv: list[str]) -> int:
     if arguments.batch:
         if arguments.model:
             raise CommandError("--batch takes its models from the lines; leave MODEL out", "model")
+        from vram_tui.commands.batch import answer_batch
+
         answer_batch(arguments, arguments.batch)
         return 0
     if not arguments.model:
