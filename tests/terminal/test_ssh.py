@@ -132,6 +132,7 @@ def test_a_kiosk_leads_nowhere_else(serve: Serve, log_in: Callable[..., Terminal
     before = everything_under(home)
     terminal = log_in(server, f"touch {owned}; sh")  # what the client asks for is not what it gets
     terminal.wait(READY)
+    terminal.settle()
 
     terminal.send("i")
     terminal.wait("not in restricted mode")
