@@ -7,8 +7,8 @@ import pytest
 
 from tests.truth import rows
 from vram_tui.catalog import load_catalog
+from vram_tui.estimator.compiling import compile  # noqa: A004
 from vram_tui.estimator.devices import Machine
-from vram_tui.estimator.estimate import estimate
 from vram_tui.estimator.scenario import Scenario
 from vram_tui.estimator.weights import weigh
 
@@ -67,5 +67,6 @@ def test_caches_of_every_allocation(name: str) -> None:
     for row in measured:
         if row["device"] == "cuda2":
             continue
-        found = estimate(subject, row["quant"], row["n_ctx"], scenario(row), CATALOG.facts)
-        assert (found.kv_bytes, found.state_bytes) == (row["kv_bytes"], row["recurrent_bytes"]), row
+        memory, ctx = compile(subject, row["quant"], scenario(row), CATALOG.facts), row["n_ctx"]
+        found = memory.group_bytes(ctx, "kv"), memory.group_bytes(ctx, "state")
+        assert found == (row["kv_bytes"], row["recurrent_bytes"]), row

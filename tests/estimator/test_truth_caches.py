@@ -9,7 +9,7 @@ import pytest
 from tests.estimator.truth_models import facts, scenario_of, subjects
 from tests.truth import rows
 from vram_tui.estimator.compiling import compile  # noqa: A004
-from vram_tui.estimator.estimate import KvPart, answer
+from vram_tui.estimator.estimate import KvPart, answer, kv_parts
 from vram_tui.estimator.memory import Memory
 from vram_tui.estimator.profile import Profile
 from vram_tui.estimator.refusals import Refusal
@@ -56,7 +56,7 @@ def test_parts_of_the_cache_have_their_bytes_and_cells() -> None:
         expected = row.get("kv_parts", {})
         if "error" in row or not expected.keys() <= {"kv_full", "kv_swa", "kv_indexer"}:
             continue
-        found = answer(row["model"], _memory(row), row["n_ctx"], scenario_of(row), facts()).kv_parts
+        found = kv_parts(_memory(row), row["n_ctx"])
         sizes: Counter[str] = Counter()
         cells: dict[str, int] = {}
         for part in found:
@@ -70,7 +70,7 @@ def test_parts_of_the_cache_have_their_bytes_and_cells() -> None:
 def test_parts_add_up_to_the_cache() -> None:
     for row in rows("llamacpp_allocations"):
         if "error" not in row and set(row["kv_parts"]) & {"other", "dsv4"}:
-            parts = answer(row["model"], _memory(row), row["n_ctx"], scenario_of(row), facts()).kv_parts
+            parts = kv_parts(_memory(row), row["n_ctx"])
             assert sum(part.bytes for part in parts) == row["kv_bytes"], row["model"]
 
 

@@ -171,7 +171,7 @@ def answer(model: str, memory: Memory, ctx: int, scenario: Scenario, facts: Fact
         state_bytes=memory.group_bytes(ctx, "state"),
         ctx_per_seq=memory.ctx_per_seq(ctx),
         n_ctx_real=memory.ctx_real(ctx),
-        kv_parts=_kv_parts(memory, ctx),
+        kv_parts=kv_parts(memory, ctx),
         compute_bytes=memory.group_bytes(ctx, "compute"),
         compute_host_bytes=None if rule else host.group_bytes(ctx, "compute"),
         output_bytes=None if rule else host.group_bytes(ctx, "output"),
@@ -200,7 +200,8 @@ def answer(model: str, memory: Memory, ctx: int, scenario: Scenario, facts: Fact
     )
 
 
-def _kv_parts(memory: Memory, ctx: int) -> tuple[KvPart, ...]:
+def kv_parts(memory: Memory, ctx: int) -> tuple[KvPart, ...]:
+    """Every kind of cache at one context: cells of a stream, bytes of all layers and streams."""
     tokens = memory.devices[0].tokens(ctx)
     return tuple(
         KvPart(part.kind, part.layers, part.reach.cells(tokens), part.streams, part.bytes(tokens))
