@@ -152,8 +152,8 @@ def test_a_session_of_a_newer_version_is_read_told_and_left_alone(start: Start, 
     path.write_text(text)
     terminal = start(size=(120, 40))
     terminal.wait("MLA 512+64")
-    terminal.wait("newer")
     assert "2x rtx-3090" in terminal.text
+    assert "newer" in notices(terminal)
     edited(terminal)
     terminal.settle(0.5)
     left(terminal)
