@@ -5,7 +5,7 @@ import pytest
 from vram_tui.app.driver import Pen, thrifty
 from vram_tui.app.glyphs import ASCII, UNICODE
 from vram_tui.app.widgets.grid_cursor import Cursor
-from vram_tui.app.widgets.line_panel import Run, differing_spans, fitted, wrapped
+from vram_tui.app.widgets.line_panel import fitted, wrapped
 from vram_tui.app.widgets.plot import Level, Series, plot_lines
 from vram_tui.estimator.units import GIB
 
@@ -27,16 +27,6 @@ def test_wrapping_keeps_every_word() -> None:
 @pytest.mark.parametrize("width", [-3, 0, 1])
 def test_wrapping_where_there_is_no_room_at_all_ends(width: int) -> None:
     assert "".join(wrapped("模 two", width)) == "模two"
-
-
-def test_only_cells_that_differ_are_sent() -> None:
-    old = (Run("layers       ", "dim"), Run("48"), Run(" " * 30), Run("about"))
-    new = (Run("layers       ", "dim"), Run("62"), Run(" " * 30), Run("about"))
-    assert differing_spans(old, new) == [(13, 15)]
-    assert differing_spans(old, old) == []
-    assert differing_spans((), new) == [(0, 15), (45, 50)]
-    restyled = (Run("layers       ", "bold"), *old[1:])
-    assert differing_spans(old, restyled) == [(0, 13)]
 
 
 def test_a_thrifty_frame_draws_the_same() -> None:

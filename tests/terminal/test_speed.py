@@ -54,8 +54,11 @@ def test_keys_send_little_and_rest_sends_nothing(dashboard: Line) -> None:
     assert sorted(steps)[4] <= 700, steps
     assert dashboard.press(b"/", 0.4).size_bytes <= 4_000
     assert dashboard.press(b"\x1b[200~qwen3 coder 30b\x1b[201~", 0.4).size_bytes <= 15_000
+    dashboard.read(2.0, 2.0)  # the session is saved
     dashboard.rest()
-    assert dashboard.read(1.5, 1.5) == []
+    before = dashboard.cpu_seconds()
+    assert dashboard.read(2.0, 2.0) == []
+    assert dashboard.cpu_seconds() - before < 0.003 * 2.0
 
 
 def test_memory_stays_small(dashboard: Line) -> None:

@@ -1,7 +1,7 @@
 """The app: one session, one key map, one set of answers; screens come and go around them."""
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from importlib import import_module
@@ -57,7 +57,7 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
 
     TITLE = "vram-tui"
     CSS_PATH = "screens/explore.tcss"  # of the home screen, so that a start parses style sheets once
-    MODES = {"explore": lambda: load_screen("explore")}  # noqa: RUF012 - Textual's own class attribute
+    MODES = {"explore": lambda: _home_screen()}  # noqa: RUF012 - Textual's own class attribute
     DEFAULT_MODE = "explore"
     COMMANDS = {lambda: import_module("vram_tui.app.palette").ActionProvider}  # noqa: RUF012 - Textual's own
     ENABLE_COMMAND_PALETTE = True
@@ -87,11 +87,13 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
             self.register_theme(theme)
         # Set before anything is parsed: a change of theme parses every style sheet again.
         self.set_reactive(App.theme, self._first_theme())
+        self._refresh_truecolor_filter(self.ansi_theme)  # a theme of sixteen colours keeps the terminal's own
         if self.no_color:
             # Textual chose its filter before it knew the theme: grey is a colour too.
             self._filters = [NoColor() if isinstance(known, Monochrome) else known for known in self._filters]
-        self.stylesheet.set_variables(self.get_css_variables())
-        self.palette = self._palette()
+        variables = self.get_css_variables()
+        self.stylesheet.set_variables(variables)
+        self.palette = self._palette(variables)
 
     # Starting
 
@@ -157,13 +159,13 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
         shades = {"dim": 0.38, "rule": 0.75, "cursor": 0.8}
         return {name: text.blend(ground, share).hex6 for name, share in shades.items()}
 
-    def _palette(self) -> themes.Palette:
-        return themes.Palette(self.get_css_variables(), ansi=self.current_theme.ansi, plain=self.no_color)
+    def _palette(self, variables: Mapping[str, str]) -> themes.Palette:
+        return themes.Palette(variables, ansi=self.current_theme.ansi, plain=self.no_color)
 
     def do_theme(self) -> None:
         names = themes.NAMES
         self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
-        self.palette = self._palette()
+        self.palette = self._palette(self.get_css_variables())
         for screen in self.screen_stack:
             for panel in screen.query(LinePanel):
                 panel.restyle(self.palette)
@@ -199,6 +201,8 @@ class VramApp(SessionApp, App[None], inherit_bindings=False):
         screen = self.screen if isinstance(event, events.Key) and not event.is_forwarded else None
         if not (isinstance(screen, HouseScreen) and isinstance(event, events.Key) and take_key(self, event, screen)):
             await super().on_event(event)
+        elif not self.message_queue_size:
+            screen.paint_now()
 
     def perform(self, action: str) -> None:
         known = BY_ID[action]
@@ -265,6 +269,13 @@ def load_screen(name: str) -> Screen[Any]:
     """A new screen of the registry; its module is imported when it is first asked for."""
     module, _, cls = SCREENS[name].partition(":")
     screen: Screen[Any] = getattr(import_module(module), cls)()
+    return screen
+
+
+def _home_screen() -> Screen[Any]:
+    """The first screen. Its style sheet is the app's and has the colours of now: Textual need not parse it again."""
+    screen = load_screen("explore")
+    screen._css_update_count = screen.app._css_update_count
     return screen
 
 

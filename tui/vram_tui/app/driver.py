@@ -6,15 +6,16 @@ with more bytes.
 
 import os
 import re
-import select
 import signal
 from codecs import getincrementaldecoder
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from textual._ansi_sequences import SYNC_END, SYNC_START
 from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
 from textual._xterm_parser import XTermParser
+from textual.constants import ESCAPE_DELAY
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
@@ -113,7 +114,6 @@ def thrifty(data: str, pen: Pen) -> tuple[str, Pen]:
 
 
 READ_BYTES = 1 << 16
-POLL_SECONDS = 0.1
 
 
 class ThriftyDriver(LinuxDriver):
@@ -124,7 +124,8 @@ class ThriftyDriver(LinuxDriver):
 
     leaving: "Leaving | None" = None
     _pen = Pen()
-    _together: list[Message] | None = None
+    _frame: list[str] | None = None
+    """What has been drawn of a frame that has not ended."""
 
     def _get_terminal_size(self) -> tuple[int, int]:
         # The terminal's own word first: COLUMNS and LINES, where somebody exported them, do not follow a new size.
@@ -135,8 +136,21 @@ class ThriftyDriver(LinuxDriver):
         return super()._get_terminal_size()
 
     def write(self, data: str) -> None:
+        """Hand on what is drawn, a frame in one piece."""
+        if data == SYNC_START:
+            self._frame = []
         sent, self._pen = thrifty(data, self._pen)
-        super().write(sent)
+        if self._frame is None:
+            super().write(sent)
+            return
+        self._frame.append(sent)
+        if data == SYNC_END:
+            self._end_frame()
+
+    def _end_frame(self) -> None:
+        frame, self._frame = self._frame, None
+        if frame:
+            super().write("".join(frame))
 
     @property
     def pace(self) -> PatientWriter | None:
@@ -153,48 +167,59 @@ class ThriftyDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def stop_application_mode(self) -> None:
+        self._end_frame()
         if self.pace is not None:
             self.pace.abandon()
         self._pen = Pen()
         super().stop_application_mode()
 
-    def run_input_thread(self) -> None:
-        """Keys from the terminal, until its end: bytes that are no text or no sequence are passed over."""
-        parser, decoder = XTermParser(), getincrementaldecoder("utf-8")("replace")
-        while not self.exit_event.is_set():
+    def _run_input_thread(self) -> None:
+        """Textual starts a thread here that would look ten times a second, idle or not; the loop tells at once."""
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(self._listen)
+
+    def _listen(self) -> None:
+        self._parser, self._decoder = XTermParser(), getincrementaldecoder("utf-8")("replace")
+        try:
+            self._loop.add_reader(self.fileno, self._read)
+        except OSError:  # a file or /dev/null: nobody types there
+            self._input_ends()
+
+    def disable_input(self) -> None:
+        self._loop.remove_reader(self.fileno)
+        super().disable_input()
+
+    def _read(self) -> None:
+        """Keys from the terminal: bytes that are no text or no sequence are passed over."""
+        try:
+            data = os.read(self.fileno, READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
             data = b""
-            with suppress(OSError, ValueError):
-                if not select.select([self.fileno], [], [], POLL_SECONDS)[0]:
-                    for event in parser.tick():
-                        self.process_message(event)
-                    continue
-                data = os.read(self.fileno, READ_BYTES)
-            if not data:
-                if self.leaving is not None:
-                    self.leaving.ask(signal.SIGHUP)
-                return
-            self._together = []
-            try:
-                for event in (*parser.feed(decoder.decode(data)), *parser.tick()):
-                    self.process_message(event)
-            except Exception:  # whatever a stranger's bytes do to the parser: start it afresh
-                parser = XTermParser()
-            together, self._together = self._together, None
-            if together:
-                with suppress(RuntimeError):  # the loop has ended meanwhile
-                    self._loop.call_soon_threadsafe(self._deliver, together)
+        if not data:
+            self._input_ends()
+            return
+        try:
+            for event in self._parser.feed(self._decoder.decode(data)):
+                self.process_message(event)
+        except Exception:  # whatever a stranger's bytes do to the parser: start it afresh
+            self._parser = XTermParser()
+        # An escape alone is known by the silence after it.
+        self._loop.call_later(ESCAPE_DELAY, self._tick, self._parser)
+
+    def _tick(self, parser: XTermParser) -> None:
+        for event in parser.tick():
+            self.process_message(event)
+
+    def _input_ends(self) -> None:
+        self._loop.remove_reader(self.fileno)
+        if self.leaving is not None:
+            self.leaving.ask(signal.SIGHUP)
 
     def send_message(self, message: Message) -> None:
-        """Keys that came together are handed on together: the app sees how many are waiting."""
-        together = self._together
-        if together is None:
-            super().send_message(message)
-        else:
-            together.append(message)
-
-    def _deliver(self, messages: list[Message]) -> None:
-        for message in messages:
-            self._app.post_message(message)
+        """At once, not by way of another turn of the loop: of keys that came together, the app sees how many wait."""
+        self._app.post_message(message)
 
 
 def install(*, ascii_only: bool = False) -> None:

@@ -158,8 +158,11 @@ class Palette:
         for name in names:
             if self._ansi and name in _ANSI:
                 return _ANSI[name].removeprefix("ansi_")
-            if value := self._variables.get(name):
-                return value.removeprefix("ansi_") if value.startswith("ansi_") else Color.parse(value).hex6
+            value = self._variables.get(name, "")
+            if value.startswith("ansi_"):
+                return value.removeprefix("ansi_")
+            if value and (color := Color.parse(value)).a:
+                return color.hex6
         return "default"
 
     def _ground(self, index: int, color: str) -> str:

@@ -1,4 +1,7 @@
-"""Writes to the terminal in a thread that never makes the dashboard wait, however slow or dead the line is."""
+"""Writes to the terminal without making the dashboard wait, however slow or dead the line is.
+
+What the terminal takes at once is written at once; the rest is left to a thread.
+"""
 
 import codecs
 import os
@@ -47,15 +50,27 @@ class PatientWriter(threading.Thread):
         self._stopping = False
         self._dead = False
         self._drained: Callable[[], None] | None = None
+        self._at_once = _opened_again(self._fd)
 
     def write(self, text: str) -> None:
         data = text.encode(self._encoding, "vram-tui-width")
         with self._changed:
             if self._dead:
                 return
+            if not self._waiting_bytes:
+                data = self._left(data)
+                if not data:
+                    return
             self._pieces.extend(data[at : at + PIECE_BYTES] for at in range(0, len(data), PIECE_BYTES))
             self._waiting_bytes += len(data)
             self._changed.notify()
+
+    def _left(self, data: bytes) -> bytes:
+        """Write what the terminal takes without waiting; the thread would first have to wait for the interpreter."""
+        if self._at_once is not None:
+            with suppress(OSError):
+                return data[os.write(self._at_once, data) :]
+        return data
 
     def isatty(self) -> bool:
         return True
@@ -129,3 +144,14 @@ class PatientWriter(threading.Thread):
             self._stopping = True
             self._changed.notify()
         self.join(STOP_SECONDS)
+        if self._at_once is not None:
+            os.close(self._at_once)
+            self._at_once = None
+
+
+def _opened_again(fd: int) -> int | None:
+    """The terminal once more, not to be waited for; the shell shares `fd` and must not find it so. None if refused."""
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None

@@ -1,9 +1,11 @@
 """Whole frames: panels are drawn for a new size before it is painted, and nothing is painted that nobody would see."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from textual.geometry import Size
 from textual.screen import Screen
+from textual.widget import Widget
 
 from vram_tui.app.widgets.line_panel import LinePanel
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     Base = Screen[None]
 else:
     Base = object  # a class of widgets takes most of a millisecond to declare: this one is mixed into a screen
+
+LOOK_AGAIN_SECONDS = 0.004
 
 
 class WholeFrames(Base):
@@ -29,8 +33,10 @@ class WholeFrames(Base):
             self._held_back = True
             return
         if getattr(self.app, "in_a_burst", False):
+            # The last key of the burst paints; where it paints nothing, this does.
+            if not self._held_back:
+                asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self.paint_held_back)
             self._held_back = True
-            self.call_later(self.paint_held_back)
             return
         self._held_back = False
         if self._laid_out:
@@ -45,6 +51,27 @@ class WholeFrames(Base):
         super()._compositor_refresh()
 
     def paint_held_back(self) -> None:
-        """Paint what changed during a batch, now that it has ended."""
+        """Paint what changed during a batch or a burst, now that it has ended."""
         if self._held_back and self.is_current:
+            self._held_back = False
             self._compositor_refresh()
+
+    def paint_now(self) -> None:
+        """Paint what a key changed, not when eight more turns of the loop have carried the word from panel to screen.
+
+        What needs more than paint (another layout, other styles, another screen) is left to Textual.
+        """
+        if not self.is_current or self.app._batch_count or self._needs_more_than_paint(self):
+            return
+        changed = {panel for panel in self._compositor.visible_widgets if panel._repaint_required}
+        if any(map(self._needs_more_than_paint, changed)):
+            return
+        for panel in changed:
+            panel._repaint_required = False
+        self._compositor.update_widgets(changed)
+        if changed or self._held_back:
+            self._compositor_refresh()
+
+    @staticmethod
+    def _needs_more_than_paint(widget: Widget) -> bool:
+        return widget._layout_required or widget._scroll_required or widget._refresh_styles_required

@@ -66,44 +66,6 @@ def wrapped(text: str, width: int) -> list[str]:
     return [*lines, line] if line else lines
 
 
-NEAR_CELLS = 8
-"""Differing cells this close to each other are sent as one stretch: moving the cursor costs about as much."""
-
-
-def differing_spans(old: Line, new: Line) -> list[tuple[int, int]]:
-    """Stretches (first cell, cell after the last) in which two lines differ."""
-    if old == new:
-        return []
-    before, after = _cells(old), _cells(new)
-    if before is None or after is None:
-        return [(0, max(width_of(old), width_of(new)))]
-    longest = max(len(before), len(after))
-    blank = (" ", "")
-    before += [blank] * (longest - len(before))
-    after += [blank] * (longest - len(after))
-    spans: list[tuple[int, int]] = []
-    start = end = -1
-    for index, (one, other) in enumerate(zip(before, after, strict=True)):
-        if one != other:
-            if start < 0:
-                start = index
-            elif index - end >= NEAR_CELLS:
-                spans.append((start, end))
-                start = index
-            end = index + 1
-    return [*spans, (start, end)] if start >= 0 else spans
-
-
-def _cells(line: Line) -> list[tuple[str, str]] | None:
-    """Sign and style of every cell; None where a sign is not one cell wide."""
-    cells: list[tuple[str, str]] = []
-    for text, style in line:
-        if not text.isascii() and cell_len(text) != len(text):
-            return None
-        cells += [(sign, style) for sign in text]
-    return cells
-
-
 class Title(_BorderTitle):
     """A title in the border: where it changes, its line is repainted, not the whole panel."""
 
@@ -153,9 +115,9 @@ class LinePanel(Widget, can_focus=True):
         for y in range(max(len(old), len(lines))):
             before = old[y] if y < len(old) else EMPTY
             after = lines[y] if y < len(lines) else EMPTY
-            if before != after:
+            if before is not after and before != after:
                 self._strips.pop(y, None)
-                regions += [Region(start, y, end - start, 1) for start, end in differing_spans(before, after)]
+                regions.append(Region(0, y, self.size.width, 1))
         if regions and self.is_mounted:
             self.refresh(*regions)
 

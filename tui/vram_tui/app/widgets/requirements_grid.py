@@ -36,6 +36,7 @@ class RequirementsGrid(LinePanel):
         self.tail: list[Line] = []
         self._filled_for: Session | None = None
         self._measured: object = None
+        self._row_lines: dict[tuple[int, int | None, int | None, bool, int], Line] = {}
         self._below: list[Line] = []
 
     # Geometry
@@ -47,6 +48,7 @@ class RequirementsGrid(LinePanel):
         if asked == self._measured:
             return
         self._measured = asked
+        self._row_lines.clear()
         rows = session.grid.rows
         self.label_width = min(max(len(self._label(row)) for row in rows) + 1, 18 if width >= 60 else 11)
         self._texts = [[self._figure(cell) for cell in row] for row in self.cells]
@@ -172,7 +174,7 @@ class RequirementsGrid(LinePanel):
         self._scroll()
         lines = [*self.head, self._heading_line()]
         rows = self._drawn.grid.rows
-        lines += [self._row_line(index) for index in range(self.top, min(self.top + self.shown_rows, len(rows)))]
+        lines += [self._row_line_kept(index) for index in range(self.top, min(self.top + self.shown_rows, len(rows)))]
         if self.top + self.shown_rows > len(rows):
             lines.append(self._add_line())
         lines += self._below
@@ -201,6 +203,17 @@ class RequirementsGrid(LinePanel):
         else:
             runs.append(Run(" + ", "accent"))
         return tuple(runs)
+
+    def _row_line_kept(self, index: int) -> Line:
+        """A row's line, made again only where the cursor came or went."""
+        session, focused = self._drawn, self.has_focus
+        here = self.cursor.column if focused and self.cursor.row == index else None
+        at = session.column if session.row == index else None
+        shown = (index, here, at, at is not None and focused and self.cursor.place == "figure", self.first)
+        line = self._row_lines.get(shown)
+        if line is None:
+            line = self._row_lines[shown] = self._row_line(index)
+        return line
 
     def _row_line(self, index: int) -> Line:
         row = self._drawn.grid.rows[index]
