@@ -13,14 +13,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from textual._ansi_sequences import SYNC_END, SYNC_START
-from textual._compositor import ChopsUpdate, Compositor, LayoutUpdate
+from textual._compositor import Compositor
 from textual._xterm_parser import XTermParser
 from textual.constants import ESCAPE_DELAY
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
-from vram_tui.app.partial import CANVAS, cropped_segments, differing_segments, quick_partial_update
+from vram_tui.app.partial import CANVAS, quick_full_update, quick_partial_update
 from vram_tui.app.writer import PatientWriter
 
 if TYPE_CHECKING:
@@ -226,6 +226,5 @@ def install(*, ascii_only: bool = False) -> None:
     """Let partial frames be small, and writing be patient; `ascii_only` sends nothing else."""
     PatientWriter.encoding = "ascii" if ascii_only else ""
     linux_driver.WriterThread = PatientWriter  # type: ignore[attr-defined, assignment]
+    Compositor.render_full_update = quick_full_update  # type: ignore[method-assign, assignment]
     Compositor.render_partial_update = quick_partial_update  # type: ignore[method-assign, assignment]
-    ChopsUpdate.render_segments = cropped_segments  # type: ignore[method-assign]
-    LayoutUpdate.render_segments = differing_segments  # type: ignore[method-assign]
