@@ -18,6 +18,7 @@ from textual._xterm_parser import XTermParser
 from textual.constants import ESCAPE_DELAY
 from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
 from textual.message import Message
 
 from vram_tui.app.partial import CANVAS, quick_full_update, quick_partial_update
@@ -114,6 +115,9 @@ def thrifty(data: str, pen: Pen) -> tuple[str, Pen]:
 
 
 READ_BYTES = 1 << 16
+KNOWN_BYTES, KNOWN_KEYS = 16, 256
+"""What the parser made of so many short readings is kept: parsing is a tenth of what a key takes."""
+PASTE_BEGINS = b"[200~"
 
 
 class ThriftyDriver(LinuxDriver):
@@ -180,6 +184,7 @@ class ThriftyDriver(LinuxDriver):
 
     def _listen(self) -> None:
         self._parser, self._decoder = XTermParser(), getincrementaldecoder("utf-8")("replace")
+        self._at_rest, self._known = True, dict[bytes, list[tuple[str, str | None]]]()
         try:
             self._loop.add_reader(self.fileno, self._read)
         except OSError:  # a file or /dev/null: nobody types there
@@ -200,15 +205,38 @@ class ThriftyDriver(LinuxDriver):
         if not data:
             self._input_ends()
             return
+        self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        if self._at_rest and data in self._known:
+            for key, character in self._known[data]:
+                self.process_message(Key(key, character))
+        else:
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        text = self._decoder.decode(data)
+        if not text:  # half a sign; the parser would take it for the end of everything
+            self._at_rest = False
+            return
+        events: list[Message] = []
         try:
-            for event in self._parser.feed(self._decoder.decode(data)):
+            for event in self._parser.feed(text):
+                events.append(event)
                 self.process_message(event)
         except Exception:  # whatever a stranger's bytes do to the parser: start it afresh
             self._parser = XTermParser()
+        keys = [(event.key, event.character) for event in events if isinstance(event, Key)]
+        # Where it made keys alone, it is between two of them, unless more is to come or a paste began.
+        open_ended = self._parser._timeout_time or self._decoder.getstate()[0] or PASTE_BEGINS in data
+        before, self._at_rest = self._at_rest, bool(keys) and len(keys) == len(events) and not open_ended
+        if before and self._at_rest and len(data) <= KNOWN_BYTES and len(self._known) < KNOWN_KEYS:
+            self._known[data] = keys
         # An escape alone is known by the silence after it.
         self._loop.call_later(ESCAPE_DELAY, self._tick, self._parser)
 
     def _tick(self, parser: XTermParser) -> None:
+        """What the parser makes of a silence."""
         for event in parser.tick():
             self.process_message(event)
 
