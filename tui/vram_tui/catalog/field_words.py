@@ -28,6 +28,8 @@ DOCS: Mapping[str, str] = {
     "kv": "own cache; shared: reads another layer's; cross: a fixed cache of another modality.",
     "kv_conv": "Kernel of a short convolution over keys and values.",
     "indexer": 'Sparse selection; "none" takes an inherited one away.',
+    "temperature": "Queries are scaled by a factor for each token, which grows with its position.",
+    "rotary": "Queries and keys are rotated by their position.",
     "q_rank": "Rank of the compressed queries; 0: projected directly.",
     "kv_rank": "Rank of the compressed keys and values: what is cached.",
     "nope": "Width per head without position.",

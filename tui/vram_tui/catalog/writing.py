@@ -142,6 +142,8 @@ def _mixer_name(mixer: Mixer, mixers: list[Mixer]) -> str:
             base = "chunked"
         elif len(windows) == 2:
             base = "local" if mixer.window else "global"
+        elif not mixer.rotary and any(isinstance(one, Attention) and one.rotary for one in mixers):
+            base = "unrotated"
         else:
             base = "full" if kinds - {"attention", "parallel", "mamba", "mamba2", "mamba1"} else "attention"
         return f"{base}-shared" if mixer.kv == "shared" else base
@@ -206,6 +208,8 @@ _EMPTY: Mapping[str, object] = {
     "hash": False,
     "k_is_v": False,
     "sinks": False,
+    "rotary": True,
+    "temperature": False,
     "kv": "own",
     "ratio": 0,
     "v_dim": 0,

@@ -63,7 +63,9 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
     elif "qkv" in build.fused and mixer.kv == "own":
         return _attend_joined(build, mixer, x)
     else:
-        q = projection(build, q_width, "attn_q", mixer.qk_norm, build.rotates(mixer.window), x)
+        q = projection(build, q_width, "attn_q", mixer.qk_norm, build.rotates(mixer), x)
+    if mixer.temperature:
+        q = build.tensor(q_width, q, build.inputs["temperatures"], inplace=True)
     q = hadamard(build, mixer, "k", q, q_width)
     k = v = None
     if mixer.kv == "own":
@@ -103,8 +105,10 @@ def stored(build: Build, mixer: Attention) -> None:
     """Keys and values are in the cache: what says where they go, and where they stand, was read."""
     if mixer.kv == "own" and not build.apart:
         build.read(*(f"{mask_name(mixer)}.{name}" for name in ("k_slots", "v_slots")))
-    if build.rotates(mixer.window):
+    if build.rotates(mixer):
         build.read("positions")
+    if mixer.temperature:
+        build.read("temperatures")
 
 
 def mask_name(mixer: Attention) -> str:
@@ -113,7 +117,7 @@ def mask_name(mixer: Attention) -> str:
 
 
 def new_keys(build: Build, mixer: Attention, width: int, x: Ref) -> Ref:
-    k = projection(build, width, "attn_k", mixer.qk_norm, build.rotates(mixer.window), x)
+    k = projection(build, width, "attn_k", mixer.qk_norm, build.rotates(mixer), x)
     return hadamard(build, mixer, "k", k, width)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from vram_tui.estimator.blocks import LatentIndexer
+from vram_tui.estimator.blocks import Attention, LatentIndexer
 from vram_tui.estimator.compute_setting import OFFLOAD_TOKENS, ComputeSettings
 from vram_tui.estimator.compute_tape import Graph, Ref, Size
 
@@ -142,9 +142,9 @@ class Build:
             self.graph.keep(ref)
         return refs[0]
 
-    def rotates(self, window: int) -> bool:
-        """Whether attention of this reach rotates: beside windows, parallel stacks leave full attention unrotated."""
-        return self.rotary and not (self.parallel and self.windows and not window)
+    def rotates(self, mixer: Attention) -> bool:
+        """Whether this attention of this stack rotates queries and keys."""
+        return self.rotary and mixer.rotary
 
     def joined(self, branch: Ref, residual: Ref, *, fed: bool = False) -> Ref:
         """The residual stream after a branch was added, `fed` from the feed-forward."""

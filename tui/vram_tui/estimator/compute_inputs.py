@@ -78,6 +78,7 @@ class Shape:
         self.full_first = bool(reaching) and not slides(reaching[0])
         self.lightning = next((part for part in mixers if isinstance(part, Lightning)), None)
         self.sparse_only = all(isinstance(part, Attention) and part.indexer for part in reaching)
+        self.tempered = any(isinstance(part, Attention) and part.temperature for part in mixers)
         self.cached = any(part.cache() for part in mixers)
         self.recurrent = any(part.state() != (0, 0) for part in mixers if not isinstance(part, Compressed))
         self.scans = any(isinstance(part, Mamba | Mamba2) for part in mixers)
@@ -259,6 +260,8 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
             build.declare(name, size)
     if shape.rotary and shape.cached:
         build.declare("positions", Size(4 * tokens))
+    if shape.tempered:
+        build.declare("temperatures", Size(4 * tokens))
     if shape.indexed:
         _constant(build, 4 * 128 * 128)
     for name in _caches(shape):
@@ -360,8 +363,7 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
     if not settings.mixed:
         floats = shape.input_width + model.hidden_size + 1
     fixed, full, window = 0, 0, 0
-    if shape.rotary and shape.cached:
-        floats += 1
+    floats += (shape.rotary and shape.cached) + shape.tempered
     if _scales_rows(model):
         floats += 1
     if model.per_layer_input:

@@ -237,6 +237,7 @@ class _Reader:
         head_dim = keys.number(f"attention.key_length{suffix}", self._head_dim(number))
         v_dim = keys.number(f"attention.value_length{suffix}", head_dim)
         heads = self._heads(number)
+        unrotated = self._unrotated(number, window)
         listed = traits.direct_indexer and number >= keys.number("leading_dense_block_count", 0)
         indexed = listed and self._told(number, True, "indexer.k_proj.weight")
         return Attention(
@@ -264,7 +265,16 @@ class _Reader:
             )
             if indexed
             else None,
+            rotary=not unrotated,
+            temperature=unrotated and traits.unrotated_temperature,
         )
+
+    def _unrotated(self, number: int, window: int) -> bool:
+        which = self.traits.unrotated
+        if which.startswith("full"):
+            dense = self.keys.number("leading_dense_block_count", 0) if which == "full after dense" else 0
+            return not window and number >= dense and any(self._window(other) for other in range(self.trunk))
+        return which == "fourth" and (number + 1) % 4 == 0
 
     def _own_caches(self) -> int:
         """Leading layers with caches of their own; the rest of the trunk reads theirs."""

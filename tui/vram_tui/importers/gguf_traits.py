@@ -62,6 +62,11 @@ class GgufTraits:
     mtp_dense: bool = False
     """MTP layers have the dense feed-forward, not the experts."""
     first_dense: int = 0
+    unrotated: str = ""
+    """Which attention does not rotate: "fourth" layers, or "full" attention beside windows ("full after dense": not
+    where the feed-forward is dense)."""
+    unrotated_temperature: bool = False
+    """Its queries are scaled by position instead."""
     rope_factors: str = ""
     """"optional": half the rotary width of factors where `rope_freqs` is in the file; "long and short": two such."""
     layer_scalars: int = 0
@@ -118,7 +123,9 @@ _LAYER_NORM = GgufTraits(norm="layer", bias="qkvo", plain=True, feed_forward_bia
 _FUSED_LAYER_NORM = GgufTraits(norm="layer", bias="qkvo", plain=True, feed_forward_bias=True, fused=("qkv",))
 
 TRAITS: dict[str, GgufTraits] = {
-    "afmoe": GgufTraits(norms="sandwich", qk_norm="head", gate="element", period=4, router_bias=True, optional=_QKV),
+    "afmoe": GgufTraits(
+        norms="sandwich", qk_norm="head", gate="element", period=4, unrotated="full", router_bias=True, optional=_QKV
+    ),
     "apertus": GgufTraits(qk_norm="head", plain=True, act_params=2, rope_factors="optional", optional=_ATTENTION),
     "arcee": GgufTraits(plain=True, rope_factors="optional", optional=_QKV),
     "baichuan": _PLAIN,
@@ -137,8 +144,10 @@ TRAITS: dict[str, GgufTraits] = {
     ),
     "chatglm": GgufTraits(bias="qkv", fused=("qkv", "gate-up")),
     "codeshell": _LAYER_NORM,
-    "cohere2": GgufTraits(norms="parallel", period=4, optional=_QKV),
-    "cohere2moe": GgufTraits(norms="parallel", period=4, fused=("gate-up-experts",), optional=_QKV),
+    "cohere2": GgufTraits(norms="parallel", period=4, unrotated="full", optional=_QKV),
+    "cohere2moe": GgufTraits(
+        norms="parallel", period=4, unrotated="full after dense", fused=("gate-up-experts",), optional=_QKV
+    ),
     "command-r": GgufTraits(norms="parallel", optional=_QKV),
     "dbrx": GgufTraits(fused=("qkv",)),
     "deci": _LLAMA,
@@ -151,8 +160,12 @@ TRAITS: dict[str, GgufTraits] = {
     "ernie4_5": GgufTraits(optional=_ATTENTION),
     "ernie4_5-moe": GgufTraits(router_bias=True, optional=_ATTENTION),
     "exaone": GgufTraits(rope_factors="optional", optional=_QKV),
-    "exaone-moe": GgufTraits(qk_norm="head", router_bias=True, period=4, rope_factors="optional", optional=_QKV),
-    "exaone4": GgufTraits(norms="post", qk_norm="head", period=4, rope_factors="optional", optional=_QKV),
+    "exaone-moe": GgufTraits(
+        qk_norm="head", router_bias=True, period=4, unrotated="full", rope_factors="optional", optional=_QKV
+    ),
+    "exaone4": GgufTraits(
+        norms="post", qk_norm="head", period=4, unrotated="full", rope_factors="optional", optional=_QKV
+    ),
     "falcon": GgufTraits(norm="layer", norms="parallel", plain=True, fused=("qkv",)),
     "falcon-h1": GgufTraits(recurrent="mamba2", both=True, rope_factors="optional", optional=_ALL),
     "gemma": _PLAIN,
@@ -202,7 +215,14 @@ TRAITS: dict[str, GgufTraits] = {
     "llada-moe": _QWEN3,
     "llama": _LLAMA,
     "llama4": GgufTraits(
-        period=4, window=8192, window_kind="chunk", rope_factors="optional", shared_one=True, optional=_QKV
+        unrotated="fourth",
+        unrotated_temperature=True,
+        period=4,
+        window=8192,
+        window_kind="chunk",
+        rope_factors="optional",
+        shared_one=True,
+        optional=_QKV,
     ),
     "maincoder": _QWEN3,
     "mamba": GgufTraits(recurrent="mamba", halves=True),
@@ -262,7 +282,7 @@ TRAITS: dict[str, GgufTraits] = {
     "rnd1": _QWEN3,
     "seed_oss": GgufTraits(bias="qkv"),
     "smallthinker": GgufTraits(period=4, full_first=True, optional=_QKV),
-    "smollm3": _PLAIN,
+    "smollm3": GgufTraits(unrotated="fourth", optional=_QKV),
     "spark2_5": GgufTraits(gate="per-head", optional=_QKV),
     "stablelm": GgufTraits(norm="layer", optional=("qkv", "qk_norm")),
     "starcoder": _FUSED_LAYER_NORM,

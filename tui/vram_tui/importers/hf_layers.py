@@ -88,7 +88,7 @@ class Reader(FeedForwards):
 
     def attention(self, kind: str, index: int) -> Attention:
         keys, traits = self.keys, self.traits
-        heads = self.heads(index)
+        heads, rotary = self.heads(index), self.rotates(kind, index)
         found = Attention(
             heads=heads,
             kv_heads=keys.whole("num_key_value_heads", "num_kv_heads", default=heads, top=1 << 16),
@@ -97,6 +97,9 @@ class Reader(FeedForwards):
             qk_norm=self.qk_norm(),
             gate=self.gate(),
             sinks=traits.sinks,
+            rotary=rotary,
+            temperature=not rotary
+            and bool(keys.get("attn_temperature_tuning", default=self.model_type == "llama4_text")),
         )
         v_dim = keys.whole("v_head_dim", default=0, top=1 << 16)
         found = replace(found, v_dim=0 if v_dim == found.head_dim else v_dim)
@@ -107,6 +110,20 @@ class Reader(FeedForwards):
         elif kind == "cross":
             found = replace(found, kv="cross", qk_norm="head")
         return self._special(found, kind, index)
+
+    def rotates(self, kind: str, index: int) -> bool:
+        """Whether this layer's attention rotates."""
+        keys, which = self.keys, self.traits.unrotated
+        if which.startswith("full"):
+            dense = 0
+            if which == "full after dense":
+                dense = keys.whole("first_k_dense_replace", "num_dense_layers", default=self.traits.dense_first)
+            return kind != "full" or index < dense or "slide" not in self.kinds()
+        if which == "fourth":
+            listed = keys.listed("no_rope_layers", length=self.count)  # 1 where it does
+            step = keys.whole("no_rope_layer_interval", default=4)
+            return bool(listed[index]) if listed else not step or (index + 1) % step > 0
+        return True
 
     def _sliding(self, found: Attention) -> Attention:
         keys = self.keys

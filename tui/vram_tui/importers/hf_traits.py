@@ -31,6 +31,9 @@ class Traits:
     sinks: bool = False
     period: int = 0
     """Every n-th layer is full and the others slide; 1: all slide; 0: none, unless the config lists its layers."""
+    unrotated: str = ""
+    """Which attention does not rotate: "fourth" layers unless listed, or "full" attention beside windows ("full after
+    dense": not where the feed-forward is dense)."""
     window: int = 0
     """Window of the class where the config states a pattern but no width."""
     scale: int = 0
@@ -60,15 +63,17 @@ _GLM_DSA = Traits("glm-dsa", mixer="mla", router_bias=True, mtp_style="last")
 _NEMOTRON_H = Traits("nemotron_h", mixer="nemotron-h", mtp_style="listed", router_bias=True, position="none")
 
 TRAITS: dict[str, Traits] = {
-    "afmoe": Traits("afmoe", norms="sandwich", qk_norm="head", gate="element", period=4, router_bias=True),
+    "afmoe": Traits(
+        "afmoe", norms="sandwich", qk_norm="head", gate="element", period=4, unrotated="full", router_bias=True
+    ),
     "apertus": Traits("apertus", feed_forward="plain", qk_norm="head", qk_norm_asked=True, act_params=2),
     "arcee": Traits("arcee", feed_forward="plain"),
     "axk1": Traits("", mixer="mla", router_bias=True),
     "bailing_hybrid": Traits("bailingmoe3", mixer="kda", gate="per-head", router_bias=True, mtp_style="last"),
     "bailing_moe": Traits("bailingmoe2", qk_norm="head", qk_norm_asked=True, router_bias=True, fused=("qkv",)),
     "cohere": Traits("command-r", norms="parallel", tied=True, qk_norm="full", qk_norm_asked=True),
-    "cohere2": Traits("cohere2", norms="parallel", tied=True, period=4),
-    "cohere2_moe": Traits("cohere2moe", norms="parallel", tied=True, period=4),
+    "cohere2": Traits("cohere2", norms="parallel", tied=True, period=4, unrotated="full"),
+    "cohere2_moe": Traits("cohere2moe", norms="parallel", tied=True, period=4, unrotated="full after dense"),
     "cwm": Traits("llama"),
     "deepseek": Traits("deepseek", dense_first=1),
     "deepseek_v2": Traits("deepseek2", mixer="mla"),
@@ -80,9 +85,11 @@ TRAITS: dict[str, Traits] = {
     "ernie4_5": Traits("ernie4_5", tied=True),
     "ernie4_5_moe": Traits("ernie4_5-moe", router_bias=True, tied=True, mtp_style="dense", gguf_mtp=False),
     "exaone": Traits("exaone"),
-    "exaone4": Traits("exaone4", norms="post", qk_norm="head"),
-    "exaone4_5_text": Traits("exaone4", norms="post", qk_norm="head", mtp_style="last"),
-    "exaone_moe": Traits("exaone-moe", norms="pre", qk_norm="head", router_bias=True, mtp_style="dense"),
+    "exaone4": Traits("exaone4", norms="post", qk_norm="head", unrotated="full"),
+    "exaone4_5_text": Traits("exaone4", norms="post", qk_norm="head", unrotated="full", mtp_style="last"),
+    "exaone_moe": Traits(
+        "exaone-moe", norms="pre", qk_norm="head", unrotated="full", router_bias=True, mtp_style="dense"
+    ),
     "falcon": Traits("falcon", feed_forward="plain", norm="layer", norms="parallel", tied=True, fused=("qkv",)),
     "falcon_h1": Traits("falcon-h1", mixer="falcon-h1"),
     "falcon_mamba": Traits("mamba", mixer="mamba", position=""),
@@ -128,7 +135,7 @@ TRAITS: dict[str, Traits] = {
     "lfm2_moe": Traits("lfm2moe", mixer="short-conv", qk_norm="head", tied=True, router_bias=True),
     "lfm3": Traits("", mixer="short-conv", norms="sandwich", qk_norm="head", gate="per-head", tied=True),
     "llama": Traits("llama"),
-    "llama4_text": Traits("llama4", period=4),
+    "llama4_text": Traits("llama4", period=4, unrotated="fourth"),
     "longcat_flash": Traits("", mixer="mla", router_bias=True),
     "mamba": Traits("mamba", mixer="mamba", tied=True, position=""),
     "mamba2": Traits("mamba2", mixer="mamba2", position=""),
@@ -185,7 +192,7 @@ TRAITS: dict[str, Traits] = {
         "", mixer="delta-net", qk_norm="head", gate="in-q", shared_gate=True, mtp_style="plain-last"
     ),
     "seed_oss": Traits("seed_oss", stated_bias="qkv"),
-    "smollm3": Traits("smollm3", tied=True),
+    "smollm3": Traits("smollm3", tied=True, unrotated="fourth"),
     "solar_open": Traits("glm4moe", router_bias=True),
     "stablelm": Traits("stablelm", norm="layer"),
     "starcoder2": Traits("starcoder2", feed_forward="plain", norm="layer", tied=True, period=1),

@@ -53,6 +53,8 @@ class Attention:
     kv_conv: int = 0
     relative: Relative | None = None
     indexer: DirectIndexer | None = None
+    rotary: bool = True
+    temperature: bool = False
 
     kind = "attention"
 
