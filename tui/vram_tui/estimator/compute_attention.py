@@ -65,7 +65,7 @@ def attend(build: Build, mixer: Attention, x: Ref) -> Attended:
     else:
         q = projection(build, q_width, "attn_q", mixer.qk_norm, build.rotates(mixer), x)
     if mixer.temperature:
-        q = build.tensor(q_width, q, build.inputs["temperatures"], inplace=True)
+        q = build.tensor(q_width, q.as_view, build.inputs["temperatures"])
     q = hadamard(build, mixer, "k", q, q_width)
     k = v = None
     if mixer.kv == "own":
