@@ -68,6 +68,7 @@ MODEL_FIELDS = (
     "embedding_norm",
     "head_bias",
     "extra_embedding_rows",
+    "position_ids",
     "residual_vectors",
     "residual_conv",
     "lookup_tables",

@@ -141,6 +141,8 @@ class Architecture(Strict):
     """The head has a bias."""
     extra_embedding_rows: Whole = 0
     """Rows of the embedding that the head lacks."""
+    position_ids: Positive = 1
+    """Positions of a token: four where pictures have time, row and column (M-RoPE)."""
     residual_vectors: Whole = 0
     """Vectors as wide as the hidden size in each layer."""
     residual_conv: Whole = 0

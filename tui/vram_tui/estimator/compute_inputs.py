@@ -56,6 +56,7 @@ class Shape:
         self.scaled_residual = any(isinstance(part, Lightning) for part in mixers)
         self.states_last = isinstance(opening, Parallel)
         self.rotary = not any(isinstance(layer.mixer, Kda | Mamba | Mamba2) for layer in every)
+        self.position_ids = model.position_ids
         self.values_width = max((part.kv_heads * part.value_dim for part in attentions), default=0)
         self.head_dims = {
             name: {part.head_dim for part in attentions if bool(part.window) == (name == "window_mask")}
@@ -259,7 +260,7 @@ def _reach_inputs(build: Build, model: Model | None, shape: Shape) -> None:
         for name, size in decays(shape.lightning, settings).items():
             build.declare(name, size)
     if shape.rotary and shape.cached:
-        build.declare("positions", Size(4 * tokens))
+        build.declare("positions", Size(4 * tokens * shape.position_ids))
     if shape.tempered:
         build.declare("temperatures", Size(4 * tokens))
     if shape.indexed:
@@ -363,7 +364,7 @@ def host_size(model: Model, settings: ComputeSettings) -> Size:
     if not settings.mixed:
         floats = shape.input_width + model.hidden_size + 1
     fixed, full, window = 0, 0, 0
-    floats += (shape.rotary and shape.cached) + shape.tempered
+    floats += shape.position_ids * (shape.rotary and shape.cached) + shape.tempered
     if _scales_rows(model):
         floats += 1
     if model.per_layer_input:

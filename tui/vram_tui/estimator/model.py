@@ -113,6 +113,8 @@ class Model:
     embedding_norm: bool = False
     head_bias: bool = False
     extra_embedding_rows: int = 0
+    position_ids: int = 1
+    """Positions of a token: four where pictures have time, row and column (M-RoPE)."""
     per_layer_input: PerLayerInput | None = None
     altup: AltUp | None = None
     hyper_connections: HyperConnections | None = None

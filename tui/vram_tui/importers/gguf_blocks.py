@@ -95,6 +95,7 @@ class _Reader:
             final_norm=traits.final_norm,
             embedding_norm=traits.embedding_norm,
             head_bias=traits.head_bias,
+            position_ids=4 if keys.has("rope.dimension_sections") else 1,
             residual_vectors=traits.residual_vectors,
             per_layer_input=PerLayerInput(per_layer, vocab_size) if per_layer else None,
             altup=AltUp(altup, traits.laurel_rank) if altup else None,

@@ -102,6 +102,7 @@ def _model(read: Reader, layers: list[Layer]) -> Model:
         final_norm=traits.final_norm,
         embedding_norm=traits.embedding_norm,
         head_bias=traits.head_bias or keys.flag("lm_head_bias"),
+        position_ids=traits.position_ids,
         residual_vectors=2 if _mixes_residuals(keys) else traits.residual_vectors,
         residual_conv=traits.residual_conv,
         mtp=_mtp(read, layers),

@@ -49,6 +49,7 @@ class Traits:
     gguf_mtp_norms: int = 3
     layer_scalars: int = 0
     embedding_norm: bool = False
+    position_ids: int = 1
     residual_vectors: int = 0
     residual_conv: int = 0
     act_params: int = 0
@@ -168,14 +169,14 @@ TRAITS: dict[str, Traits] = {
     "phi3small": Traits("", norm="layer", bias="qkvo", mlp_bias=True, tied=True),
     "phimoe": Traits("phimoe", norm="layer", period=1),
     "qwen2": Traits("qwen2", bias="qkv"),
-    "qwen2_5_vl": Traits("qwen2vl", bias="qkv"),
+    "qwen2_5_vl": Traits("qwen2vl", position_ids=4, bias="qkv"),
     "qwen2_moe": Traits("qwen2moe", bias="qkv", shared_gate=True),
-    "qwen2_vl": Traits("qwen2vl", bias="qkv"),
+    "qwen2_vl": Traits("qwen2vl", position_ids=4, bias="qkv"),
     "qwen3": _QWEN3,
     "qwen3_5_moe_text": Traits(
-        "qwen35moe", mixer="delta-net", qk_norm="head", gate="in-q", shared_gate=True, mtp_style="last"
+        "qwen35moe", position_ids=4, mixer="delta-net", qk_norm="head", gate="in-q", shared_gate=True, mtp_style="last"
     ),
-    "qwen3_5_text": Traits("qwen35", mixer="delta-net", qk_norm="head", gate="in-q", mtp_style="last"),
+    "qwen3_5_text": Traits("qwen35", position_ids=4, mixer="delta-net", qk_norm="head", gate="in-q", mtp_style="last"),
     "qwen3_moe": Traits("qwen3moe", qk_norm="head"),
     "qwen3_next": Traits(
         "qwen3next",
@@ -186,8 +187,8 @@ TRAITS: dict[str, Traits] = {
         mtp_style="last",
         fused=("beta-alpha",),
     ),
-    "qwen3_vl_moe_text": Traits("qwen3vlmoe", qk_norm="head"),
-    "qwen3_vl_text": Traits("qwen3vl", qk_norm="head"),
+    "qwen3_vl_moe_text": Traits("qwen3vlmoe", position_ids=4, qk_norm="head"),
+    "qwen3_vl_text": Traits("qwen3vl", position_ids=4, qk_norm="head"),
     "qwen4_exp_text": Traits(
         "", mixer="delta-net", qk_norm="head", gate="in-q", shared_gate=True, mtp_style="plain-last"
     ),
