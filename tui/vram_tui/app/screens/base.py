@@ -67,6 +67,11 @@ class HouseScreen(WholeFrames, Screen[None]):
     def machine_read(self) -> None:
         """The machine at hand is known now; for screens that show it."""
 
+    def on_screen_suspend(self) -> None:
+        """What was painted is forgotten while another screen lies above; it is painted anew for the way back."""
+        for panel in self.query(LinePanel):
+            panel.forget()
+
     # Panels
 
     def go_to(self, panel: LinePanel) -> None:

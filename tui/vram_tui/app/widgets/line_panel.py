@@ -144,6 +144,11 @@ class LinePanel(Widget, can_focus=True):
     def draw(self) -> None:
         """Make the lines for the size and the state of now."""
 
+    def forget(self) -> None:
+        """Keep the lines alone, not how they were painted."""
+        self._strips.clear()
+        self._styles_cache.clear()
+
     def restyle(self, palette: Palette) -> None:
         self.palette = palette
         self._strips.clear()
