@@ -35,6 +35,7 @@ ASKED: Mapping[str, Values] = {
     "deepseek4": {"swiglu_clamp_exp": 10.0},
     "granite": {"logit_scale": 1.0},
     "granite_swa": {"logit_scale": 1.0},
+    "granitehybrid": {"rope.scaling.finetuned": False},
     "granitemoe": {"logit_scale": 1.0},
     "minimax-01": {"residual_scale": 1.0},
     "kimi-k3": {"attn_res.block_size": 12, "activation.situ_beta": 1.0, "activation.situ_linear_beta": 1.0},
@@ -42,7 +43,7 @@ ASKED: Mapping[str, Values] = {
     "gemma4": {"embedding_length_per_layer_input": 0, "attention.shared_kv_layers": 0},
     **dict.fromkeys(("qwen2vl", "qwen3vl", "qwen3vlmoe", "qwen35", "qwen35moe"), _SECTIONS),
 }
-"""What llama.cpp does not load an architecture without, though no figure depends on it."""
+"""What llama.cpp does not load an architecture without, though no figure depends on it; and whether hybrids rotate."""
 BARE: Mapping[str, Values] = {"apertus": {f"xielu.{name}": 1.0 for name in ("alpha_n", "alpha_p", "beta", "eps")}}
 """The same for keys that no architecture's name precedes."""
 
