@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from vram_tui.estimator.weights import LayerBytes
 
 
-KEPT_CURVES = 256
-"""Settings whose compute curves a subject remembers."""
+KEPT_CURVES, KEPT_POINTS, KEPT_FORMATS, KEPT_LAYERS = 256, 64, 64, 16
+"""What a subject remembers: settings with whole compute curves and at single contexts, formats, and those by layer."""
 
 
 class Subject(Protocol):
@@ -58,10 +58,10 @@ class FoldedSubject:
         self.id = subject_id
         self.model = model
         self._facts = facts
-        self._weigh = lru_cache(maxsize=256)(self._weigh_now)
-        self._layers = lru_cache(maxsize=64)(self._layers_now)
-        self._traffic = lru_cache(maxsize=256)(self._traffic_now)
-        self._points = lru_cache(maxsize=KEPT_CURVES)(self._points_now)
+        self._weigh = lru_cache(maxsize=KEPT_FORMATS)(self._weigh_now)
+        self._layers = lru_cache(maxsize=KEPT_LAYERS)(self._layers_now)
+        self._traffic = lru_cache(maxsize=KEPT_FORMATS)(self._traffic_now)
+        self._points = lru_cache(maxsize=KEPT_POINTS)(self._points_now)
         self._curves: dict[ComputeSettings, tuple[Curve, Curve]] = {}
 
     @cached_property

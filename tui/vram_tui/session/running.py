@@ -15,7 +15,7 @@ from vram_tui.session.state import Row, Session
 
 COUNTS = (2, 3, 4, 6, 8, 16, 32)
 """How many cards of the largest class with a size are tried for a cell that one of them does not hold."""
-KEPT = 1024
+KEPT = 256
 
 
 @dataclass(frozen=True, slots=True)
