@@ -27,6 +27,7 @@ def pack(subject: Model) -> list[Any]:
         subject.norm,
         subject.norms,
         subject.tied_embeddings,
+        subject.position_ids,
         max((tower.deepstack for tower in subject.towers), default=0),
         hyper.streams if hyper else 0,
         inputs.size if inputs else 0,
@@ -41,9 +42,8 @@ def pack(subject: Model) -> list[Any]:
 
 def unpack(plain: list[Any]) -> Model:
     """A model for which every compute rule gives what it gave for the packed one."""
-    hidden, vocab, norm, norms, tied, levels, streams, per_layer, altup, fused, scalars, value_length, kinds, runs = (
-        plain
-    )
+    hidden, vocab, norm, norms, tied, positions, levels, streams, per_layer, altup, *rest = plain
+    fused, scalars, value_length, kinds, runs = rest
     layers = [Layer(_unblock(mixer), _unblock(feed)) for mixer, feed in kinds]
     return Model(
         hidden_size=hidden,
@@ -52,6 +52,7 @@ def unpack(plain: list[Any]) -> Model:
         tied_embeddings=tied,
         norm=norm,
         norms=norms,
+        position_ids=positions,
         per_layer_input=PerLayerInput(per_layer, vocab) if per_layer else None,
         altup=_unblock(altup),
         hyper_connections=HyperConnections(streams) if streams else None,
