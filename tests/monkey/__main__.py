@@ -7,6 +7,7 @@ import time
 from math import inf
 
 from tests.monkey.monkey import FaultError, Monkey
+from vram_tui.app.driver import install
 
 
 def main() -> int:
@@ -16,6 +17,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--verbose", action="store_true", help="print every thousandth step")
     options = parser.parse_args()
+    install()  # frames are painted as the program paints them
     begun = time.monotonic()
     monkey = Monkey(options.seed, verbose=options.verbose)
     try:
