@@ -89,6 +89,8 @@ class Build:
     """Embeddings with the vision features of the first layers behind them."""
     per_layer: Ref | None = None
     """Per-layer inputs, once the first layer has computed them."""
+    number: int = 0
+    """The layer that is told."""
     rows: int = 0
     """Rows that the feed-forward sees: the micro-batch, or the outputs in the last layer."""
     expanded: int = 0

@@ -12,6 +12,7 @@ _ROUTED_COUNTS = (*(1 << power for power in range(10)), 288, 576)
 
 def feed(build: Build, block: FeedForward, x: Ref) -> Ref:
     """The feed-forward's output of hidden width (before it is added to the residual stream)."""
+    build.graph.begin(f"{block.kind} feed-forward of layer {build.number}")
     if isinstance(block, Experts):
         return experts(build, block, x)
     if isinstance(block, Gated):

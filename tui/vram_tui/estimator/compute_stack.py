@@ -56,7 +56,11 @@ def device_tape(model: Model, settings: ComputeSettings, first: int = 0, after: 
     ):
         if told:
             build.staged, build.apart = dict(weights), number < settings.ram_layers
+            build.number = number
+            if layer.mixer:
+                build.graph.begin(f"{layer.mixer.kind} of layer {number}")
             x = _layer(build, model, layer, x, normed, last=number == count - 1)
+            build.graph.begin(f"end of layer {number}")
             x = _layer_end(build, model, x, number)
         else:
             _skipped(build, layer)
@@ -77,6 +81,7 @@ def _head(build: Build, x: Ref, shape: Shape) -> Tape:
     """The last norm and the logits, of the rows that have outputs."""
     settings, build.rows = build.settings, build.settings.outputs
     build.staged = dict(settings.staged[-1]) if settings.staged else {}
+    build.graph.begin("head")
     x = build.norm(x)
     build.graph.keep(x)
     if build.rows >= OFFLOAD_TOKENS or not build.staged:

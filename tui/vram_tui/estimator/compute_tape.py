@@ -63,15 +63,26 @@ class Tape:
     sizes: tuple[Size, ...]
     slots: int
     alignment: int = CUDA_ALIGNMENT
+    stages: tuple[tuple[int, str], ...] = ()
+    """Parts of the graph: the slot with which each begins, and what it is."""
 
     def reserved_bytes(self, cells: Cells) -> int:
         """Bytes that ggml's allocator reserves: lowest best fit, the last free block grows."""
+        return self._replayed(cells)[0]
+
+    def peak_stage(self, cells: Cells) -> str:
+        """The part of the graph in which most is reserved for the first time."""
+        _, slot = self._replayed(cells)
+        return next((name for first, name in reversed(self.stages) if first <= slot), "inputs")
+
+    def _replayed(self, cells: Cells) -> tuple[int, int]:
+        """Bytes reserved in the end, and the slot of the last tensor that needed more than there was."""
         step = self.alignment
         bytes_of = [-(-size.at(cells) // step) * step for size in self.sizes]
         # Free blocks by their place; the last one is without end. Written out in one loop: it turns millions of times.
         offsets, lengths = [0], [_ENDLESS]
         start, held = [0] * self.slots, [0] * self.slots
-        peak = 0
+        peak, highest = 0, 0
         for slot, index in self.events:
             if index < 0:
                 at, size = start[slot], held[slot]
@@ -105,8 +116,8 @@ class Tape:
                 offsets[best] = at + need
                 lengths[best] = best_length - need
             if at + need > peak:
-                peak = at + need
-        return peak
+                peak, highest = at + need, slot
+        return peak, highest
 
 
 _ENDLESS = 1 << 62
@@ -120,6 +131,11 @@ class Graph:
         self._reads: list[tuple[Ref, ...]] = []
         self._inplace: list[bool] = []
         self._kept: set[int] = set()
+        self._stages: list[tuple[int, str]] = []
+
+    def begin(self, stage: str) -> None:
+        """What is added from now on belongs to another part of the graph."""
+        self._stages.append((len(self._sizes), stage))
 
     def add(self, size: Size, reads: Iterable[Ref] = (), *, inplace: bool = False) -> Ref:
         """A new tensor computed from `reads`; `inplace` lets it take over the first of them that is free for it."""
@@ -166,7 +182,7 @@ class Graph:
                 uses[ref.node] -= 1
                 if not uses[ref.node] and ref.node not in self._kept and slot_of[ref.node] not in (-1, slot):
                     events.append((slot_of[ref.node], -1))
-        return Tape(tuple(events), tuple(index), len(self._sizes), alignment)
+        return Tape(tuple(events), tuple(index), len(self._sizes), alignment, tuple(self._stages))
 
     def _taken_over(self, node: int, uses: list[int], slot_of: list[int]) -> int:
         if self._inplace[node]:

@@ -73,10 +73,16 @@ class Peak:
     basis: str = "exact"
     source: str = ""
     error: float = 0.0
+    stage: Callable[[int], str] | None = None
+    """What holds most at so many tokens; follows the graph once more."""
 
     @cached_property
     def curve(self) -> Curve:
         return self.trace()
+
+    def fall(self, tokens: int) -> tuple[int, int] | None:
+        """First and last context of the stretch around this one in which the peak falls; None where it does not."""
+        return next((ends for ends in self.curve.falls() if ends[0] < tokens <= ends[1]), None)
 
 
 @record

@@ -3,7 +3,7 @@
 import ast
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from vram_tui.estimator.memory import Memory, Term
@@ -107,6 +107,18 @@ def explain(answers: Answers, asked: Target) -> Explained:
     return _explain_memory(answers, asked)
 
 
+def _falls(memory: Memory, tokens: int) -> Iterator[str]:
+    """Where more context takes less: the allocator uses space again that another part of the graph needed before."""
+    for device in memory.devices:
+        peak = device.peak
+        ends = peak.fall(device.tokens(tokens)) if peak else None
+        if peak and ends and peak.stage:
+            first, last = map(peak.stage, ends)
+            then = f"then in {last}" if first != last else "which finds free room there"
+            between = f"between {format_tokens(ends[0])} and {format_tokens(ends[1])} tokens"
+            yield f"The {peak.name} falls {between}: it is largest in the {first}, {then}."
+
+
 def _explain_memory(answers: Answers, asked: Asked) -> Explained:
     name = answers.library.entry(asked.model).name
     at = f" at {format_tokens(asked.tokens)}" if asked.tokens else ""
@@ -119,7 +131,7 @@ def _explain_memory(answers: Answers, asked: Asked) -> Explained:
     notes = list(found.warnings)
     if found.native_tokens and asked.tokens > found.native_tokens:
         notes.append(f"Beyond the native context of {format_tokens(found.native_tokens)}.")
-    notes += _of_the_pool(answers, asked)
+    notes += [*_falls(found, asked.tokens), *_of_the_pool(answers, asked)]
     if asked.scenario.method == "difference":
         notes.append("The grid shows bytes per weight minus the exact method; these are the terms of the exact one.")
     return Explained(

@@ -1,5 +1,6 @@
 """llama.cpp's compute buffers as peaks over the context: of one device, and of the pinned buffer in RAM."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from vram_tui.estimator.caches import CacheSettings
@@ -7,6 +8,7 @@ from vram_tui.estimator.compute_setting import ComputeSettings
 from vram_tui.estimator.memory import Peak
 
 if TYPE_CHECKING:
+    from vram_tui.estimator.curves import Curve
     from vram_tui.estimator.subject import Subject
 
 SOURCE = "llama.cpp b11549: the graph's events replayed through ggml-alloc's best fit"
@@ -48,7 +50,18 @@ def peaks(subject: "Subject", settings: ComputeSettings) -> tuple[Peak, Peak]:
     formula = "most bytes of the graph that live at once, as the allocator places them"
     error = WARNED_ERROR if subject.profile.compute_warnings else STAGED_ERROR if settings.staged else ERROR
 
-    def peak(name: str, formula: str, which: int) -> Peak:
-        return Peak(name, lambda: subject.compute(settings)[which], "compute", formula, numbers, "exact", SOURCE, error)
+    def largest(tokens: int) -> str:
+        from vram_tui.estimator.runtimes.llamacpp_curves import stage
 
-    return peak("compute buffer", formula, 0), peak("compute inputs", "inputs of every graph, pinned in RAM", 1)
+        return stage(subject.model, settings, tokens)
+
+    def peak(name: str, formula: str, which: int, stage: Callable[[int], str]) -> Peak:
+        def trace() -> "Curve":
+            return subject.compute(settings)[which]
+
+        return Peak(name, trace, "compute", formula, numbers, "exact", SOURCE, error, stage)
+
+    return (
+        peak("compute buffer", formula, 0, largest),
+        peak("compute inputs", "inputs of every graph, pinned in RAM", 1, lambda _: "inputs"),
+    )

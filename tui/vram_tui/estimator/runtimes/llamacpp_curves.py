@@ -46,6 +46,14 @@ def points(model: Model, settings: ComputeSettings, tokens: int) -> tuple[Curve,
     return Curve((tokens,), (device,)), Curve((tokens,), (compute.host_bytes(model, asked, tokens),))
 
 
+def stage(model: Model, settings: ComputeSettings, tokens: int) -> str:
+    """The part of the graph in which the device's buffer is largest, for so many tokens of one stream."""
+    model = _as_it_runs(model, settings)
+    asked = _shortened(settings, tokens, _sparse(model))
+    tape = device_tape(model, asked, asked.first, asked.after)
+    return tape.peak_stage(compute.cells(model, asked, tokens))
+
+
 def _as_it_runs(model: Model, settings: ComputeSettings) -> Model:
     """The model without its windows where the runtime takes no notice of them."""
     if settings.windows:
