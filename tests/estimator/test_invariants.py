@@ -160,9 +160,12 @@ def test_a_longer_context_never_stores_less(
         assert not fallen or fallen == {device.peak and device.peak.name}
         # The term that falls says of itself what it is and for how many tokens its graph was followed.
         assert all(before[name].formula and before[name].source and before[name].numbers["tokens"] for name in fallen)
-        # And its stage: the part of the graph that holds most, there and here.
-        if fallen and device.peak and device.peak.stage:
-            assert all(device.peak.stage(device.tokens(ctx)) for ctx in (shorter, longer))
+        # And its stage: the layer or the head that holds most, there and here.
+        if fallen and device is not memory.host:
+            assert device.peak
+            assert device.peak.stage
+            stages = [device.peak.stage(device.tokens(ctx)) for ctx in (shorter, longer)]
+            assert all(stage == "head" or " of layer " in stage for stage in stages), stages
 
 
 @given(random_models(), st.sampled_from(QUANTS), scenarios, contexts, st.integers(0, 1), st.integers(1, 4))

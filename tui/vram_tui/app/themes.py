@@ -209,9 +209,14 @@ class Palette:
             style("cursor-blur", text, ground=self.color("panel"), bold=True)
         self._build_fits()
         background = self.color("background")
-        style("brand", "black" if self._ansi else background, ground=self.color("primary"), bold=True, reverse=plain)
-        for index, name in enumerate(("primary", "warning", "success")):
-            style(f"badge-{index}", "black" if self._ansi else background, ground=self.color(name), reverse=plain)
+        for name, color, bold in (
+            ("brand", self.color("primary"), True),
+            *((f"badge-{index}", self.color(of), False) for index, of in enumerate(("primary", "warning", "success"))),
+        ):
+            if self._ansi:  # bold black is grey in many a terminal
+                style(name, color, bold=bold, reverse=True)
+            else:
+                style(name, background, ground=color, bold=bold, reverse=plain)
         for group in ("weights", "kv", "state", "compute", "runtime"):
             style(f"bar-{group}", self.color(f"bar-{group}", "primary"))
         for index in range(LINES):
@@ -231,12 +236,12 @@ class Palette:
                 self._styles[f"tier-{index}-cursor-off"] = Style(underline=True, bold=True)
                 self._styles[f"tier-{index}-dim"] = Style(dim=True)
                 continue
-            dark = "black" if self._ansi else self.color("background")
-            self._styles[f"tier-{index}-cursor"] = _style(dark, color, bold=True)
             if self._ansi:
+                self._styles[f"tier-{index}-cursor"] = _style(color, "", bold=True, reverse=True)
                 self._styles[f"tier-{index}-cursor-off"] = _style(color, ground, bold=True, underline=True)
                 self._styles[f"tier-{index}-dim"] = _style("bright_black", "")
             else:
+                self._styles[f"tier-{index}-cursor"] = _style(self.color("background"), color, bold=True)
                 bright = Color.parse(ground).blend(Color.parse(color), 0.3).hex6
                 self._styles[f"tier-{index}-cursor-off"] = _style(self.color("foreground"), bright, bold=True)
                 faint = Color.parse(color).blend(Color.parse(self.color("background")), 0.42).hex6

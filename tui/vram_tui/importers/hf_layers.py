@@ -98,8 +98,7 @@ class Reader(FeedForwards):
             gate=self.gate(),
             sinks=traits.sinks,
             rotary=rotary,
-            temperature=not rotary
-            and bool(keys.get("attn_temperature_tuning", default=self.model_type == "llama4_text")),
+            temperature=not rotary and bool(keys.get("attn_temperature_tuning", default=traits.unrotated_temperature)),
         )
         v_dim = keys.whole("v_head_dim", default=0, top=1 << 16)
         found = replace(found, v_dim=0 if v_dim == found.head_dim else v_dim)

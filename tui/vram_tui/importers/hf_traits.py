@@ -34,6 +34,8 @@ class Traits:
     unrotated: str = ""
     """Which attention does not rotate: "fourth" layers unless listed, or "full" attention beside windows ("full after
     dense": not where the feed-forward is dense)."""
+    unrotated_temperature: bool = False
+    """Its queries are scaled by position instead, unless the config says otherwise."""
     window: int = 0
     """Window of the class where the config states a pattern but no width."""
     scale: int = 0
@@ -50,6 +52,7 @@ class Traits:
     layer_scalars: int = 0
     embedding_norm: bool = False
     position_ids: int = 1
+    """Positions of a token: four where pictures have time, row and column (M-RoPE)."""
     residual_vectors: int = 0
     residual_conv: int = 0
     act_params: int = 0
@@ -136,7 +139,7 @@ TRAITS: dict[str, Traits] = {
     "lfm2_moe": Traits("lfm2moe", mixer="short-conv", qk_norm="head", tied=True, router_bias=True),
     "lfm3": Traits("", mixer="short-conv", norms="sandwich", qk_norm="head", gate="per-head", tied=True),
     "llama": Traits("llama"),
-    "llama4_text": Traits("llama4", period=4, unrotated="fourth"),
+    "llama4_text": Traits("llama4", period=4, unrotated="fourth", unrotated_temperature=True),
     "longcat_flash": Traits("", mixer="mla", router_bias=True),
     "mamba": Traits("mamba", mixer="mamba", tied=True, position=""),
     "mamba2": Traits("mamba2", mixer="mamba2", position=""),
